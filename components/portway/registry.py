@@ -1,0 +1,36 @@
+"""The targets there are: one line each, imported one at a time and only when asked for."""
+
+from importlib import import_module
+
+from portway.errors import BadInput, Problem
+from portway.target import Target
+
+_TARGETS = {
+    "cloud-run": "portway.targets.cloud_run",
+    "lambda-bedrock": "portway.targets.lambda_bedrock",
+    "kubernetes": "portway.targets.kubernetes",
+}
+
+
+def registered() -> tuple[str, ...]:
+    """The names of all targets, in the order people meet them."""
+    return tuple(_TARGETS)
+
+
+def load_target(name: str) -> Target:
+    """The target called ``name``.
+
+    Raises:
+        BadInput: there is no such target; the message lists those that exist.
+    """
+    if name not in _TARGETS:
+        raise BadInput(
+            [
+                Problem(
+                    "placement.target",
+                    f"{name!r} is not a target; choose one of {', '.join(_TARGETS)}",
+                )
+            ]
+        )
+    target: Target = import_module(_TARGETS[name]).TARGET
+    return target

@@ -1,0 +1,1 @@
+"""Embedded clouds on loopback: for trying, testing and CI. It knows only what was deployed."""

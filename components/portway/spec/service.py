@@ -1,0 +1,41 @@
+"""What a user writes once per service. No cloud is named here."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from portway.spec.access import Access
+from portway.spec.budget import Budget
+from portway.spec.frozen import Frozen
+from portway.spec.scaling import Scaling
+from portway.spec.traffic import Traffic
+
+NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$"
+
+
+def _as_tuple(value: object) -> object:
+    """One boundary or a list of them; a list means inside all of them."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+BoundaryNames = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple), Field(min_length=1)
+]
+
+
+class InferenceServiceSpec(Frozen):
+    """An OpenAI-compatible inference service: what it must be, wherever it runs."""
+
+    name: Annotated[
+        str, Field(pattern=NAME_PATTERN, description="DNS label, at most 40 characters")
+    ]
+    model: Annotated[str, Field(min_length=1, description="a row of the model catalogue")]
+    interface: Literal["openai"] = "openai"
+    scaling: Scaling
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
+    access: Access = Access()
+    residency: BoundaryNames | None = None
+    budget: Budget | None = None
+    traffic: Traffic | None = None

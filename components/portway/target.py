@@ -1,0 +1,128 @@
+"""The contract a target signs: what a place to run must say, plan and create."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from portway.models import Model
+from portway.spec import Frozen, InferenceServiceSpec
+from portway.spec.access import Auth, Reach
+
+if TYPE_CHECKING:
+    import pulumi
+
+
+class Placement(Frozen):
+    """Where one stack runs: a target, a region, and what only that target lets one set.
+
+    Attributes:
+        environment: the middle part of the stack's name, such as ``prod``.
+        cluster: kubeconfig context, on targets that need one.
+        keys: names of API key generations, newest first; all of them are valid at once.
+        settings: the stack's other configuration by full key, such as ``gcp:project``.
+    """
+
+    target: str
+    region: str
+    environment: str
+    cluster: str | None = None
+    keys: Annotated[tuple[str, ...], Field(min_length=1)] = ("1",)
+    options: Mapping[str, Any] = {}
+    settings: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a target can honour at all, as data."""
+
+    auth: frozenset[Auth]
+    reach: frozenset[Reach]
+    scales_to_zero: bool
+    streams: bool
+    serves_own_weights: bool
+    """False where a vendor serves the model and does not publish revision or precision."""
+
+
+class Plan(Frozen):
+    """What a target intends to create: literals only, JSON in and out.
+
+    Every target's plan extends this one. No ``pulumi.Output`` may enter a plan: pydantic refuses it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    target: str
+    service: str
+    environment: str
+    region: str
+    model: str
+    model_identity: str
+    boundary: tuple[str, ...] | None
+    monthly_budget_usd: Decimal | None
+    auth: Auth
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ResourceFacts:
+    """How to read one resource type, for gates.
+
+    Attributes:
+        region: dotted property paths that say where the resource is, the first that is set counts.
+            Empty for a type that has no place of its own (an IAM binding, a random value).
+        maximum: dotted path of the property that declares the most instances, where there is one.
+        gpus: dotted path (``[]`` walks a list) of the property that holds the GPUs of one instance.
+        model_routes: dotted paths whose values may name a model, an inference profile or a host.
+        is_billed: whether the vendor charges for it.
+    """
+
+    region: tuple[str, ...] = ()
+    maximum: str | None = None
+    gpus: tuple[str, ...] = ()
+    model_routes: tuple[str, ...] = ()
+    is_billed: bool = True
+
+
+class Deployed(Protocol):
+    """What every target's component exposes, whatever the cloud."""
+
+    @property
+    def endpoint(self) -> "pulumi.Output[str]":
+        """The URL that clients call; resolves when callable, not when created."""
+        ...
+
+    @property
+    def region(self) -> "pulumi.Output[str]":
+        """Where the service runs, read off the created resource."""
+        ...
+
+    @property
+    def identity(self) -> "pulumi.Output[str]":
+        """Who the service runs as."""
+        ...
+
+    @property
+    def api_key(self) -> "pulumi.Output[str] | None":
+        """The newest valid API key, secret; None with ``auth: iam``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """One place an inference service can run.
+
+    Attributes:
+        plan: pure; returns a plan or raises ``Refused`` with every reason. Never rounds or clamps.
+        component: ``package.module:Class``, imported only at deploy; takes ``(name, plan, opts)``.
+        facts: by type token, how a gate reads the resources this target creates.
+    """
+
+    name: str
+    capabilities: Capabilities
+    options: type[BaseModel]
+    plan: Callable[[InferenceServiceSpec, Model, Placement], Plan]
+    component: str
+    facts: Mapping[str, ResourceFacts]

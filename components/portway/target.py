@@ -70,13 +70,26 @@ class Plan(Frozen):
 class ResourceFacts:
     """How to read one resource type, for gates.
 
+    Every path is a Pulumi property path: dots between names, ``[]`` walks a list, and a name that
+    holds dots is quoted: ``spec.containers[].resources.limits["nvidia.com/gpu"]``.
+
     Attributes:
-        region: dotted property paths that say where the resource is, the first that is set counts.
-            Empty for a type that has no place of its own (an IAM binding, a random value).
-        maximum: dotted path of the property that declares the most instances, where there is one.
-        gpus: dotted path (``[]`` walks a list) of the property that holds the GPUs of one instance.
-        model_routes: dotted paths whose values may name a model, an inference profile or a host.
+        region: property paths that say where the resource is, the first that is set counts; with
+            ``[]`` every value counts. Empty for a type that has no place of its own (an IAM binding,
+            a random value); a Kubernetes object is where its cluster is, whatever stands here.
+        maximum: path of the property that declares the most instances, where there is one.
+        gpus: paths of the properties that hold the GPUs of one instance; they add up.
+        model_routes: paths whose values may name a model, an inference profile or a host; a map or
+            a JSON policy document found there is read whole.
         is_billed: whether the vendor charges for it.
+        needs_region: True where a resource that leaves ``region`` out is not in its provider's
+            region but spread by the vendor (a secret with automatic replication).
+        replicas: paths of further places that the resource is kept or runs in. Each must be inside
+            the boundary, and each runs ``maximum`` instances again.
+        inside: path that names the resource this one is kept in (an object its bucket).
+        maximum_also: further paths that declare a maximum; the largest of those that are set counts.
+        scales: on an autoscaler, path of the name of the workload whose maximum it declares.
+        gpu_claims: paths that, when set, claim devices which cannot be counted on this resource.
     """
 
     region: tuple[str, ...] = ()
@@ -84,6 +97,12 @@ class ResourceFacts:
     gpus: tuple[str, ...] = ()
     model_routes: tuple[str, ...] = ()
     is_billed: bool = True
+    needs_region: bool = False
+    replicas: tuple[str, ...] = ()
+    inside: str | None = None
+    maximum_also: tuple[str, ...] = ()
+    scales: str | None = None
+    gpu_claims: tuple[str, ...] = ()
 
 
 class Deployed(Protocol):

@@ -1,0 +1,37 @@
+# Each target is a thin call of a documented command, so nobody needs make.
+# The first Python that is new enough; set PYTHON=… to choose another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+
+.PHONY: setup engine demo test fix golden sandbox-up sandbox-down clean
+
+setup:
+	@$(or $(PYTHON),python3) tools/bootstrap.py
+
+engine: setup
+	@$(BIN)/python -m portway.engine ensure
+
+demo: engine
+	@$(BIN)/portway demo
+
+test: engine
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+fix: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+sandbox-up: engine
+	@$(BIN)/portway sandbox start
+
+sandbox-down:
+	@if [ -x $(BIN)/portway ]; then $(BIN)/portway sandbox stop; fi
+
+clean: sandbox-down
+	rm -rf .venv .portway .ruff_cache .import_linter_cache .hypothesis
+	find components tests policies benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Finding, building and driving the Pulumi engine."""

@@ -1,0 +1,214 @@
+"""Driving one stack through the Automation API: thin, closed, and careful about the last crash."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, cast
+from urllib.parse import unquote, urlparse
+
+from pulumi import automation
+from pulumi.automation.errors import (
+    CommandError,
+    ConcurrentUpdateError,
+    create_command_error,
+)
+
+from portway.engine.command import ClosedCommand, Event, Say, event_log
+from portway.engine.engine import Engine
+from portway.engine.recover import (
+    FindId,
+    Unfinished,
+    Unresolved,
+    explain,
+    pending_creates,
+    read_locks,
+    refresh_arguments,
+    unfinished,
+)
+from portway.errors import Missing
+
+_COLOUR = re.compile(r"<\{%.*?%\}>")
+_FILE = "file"
+_RECORDING = {"PULUMI_DEBUG_COMMANDS": "true"}
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A policy pack to run, with its configuration file when it has one."""
+
+    path: Path
+    config: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one operation did. A refusal is an outcome, not an exception.
+
+    Attributes:
+        succeeded: whether the engine ended with 0.
+        stdout: what it printed for people.
+        stderr: what it complained about.
+        events: its own events, in order, as documented for ``--event-log``.
+    """
+
+    succeeded: bool
+    stdout: str
+    stderr: str
+    events: tuple[Event, ...]
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The engine's error messages, without colours; stderr when it said nothing in events."""
+        said = tuple(
+            _COLOUR.sub("", str(event["diagnosticEvent"]["message"])).strip()
+            for event in self.events
+            if event.get("diagnosticEvent", {}).get("severity") == "error"
+        )
+        return said or ((self.stderr.strip(),) if not self.succeeded else ())
+
+    @property
+    def violations(self) -> tuple[Event, ...]:
+        """Every ``policyEvent``: policyName, policyPackName, enforcementLevel, message, resourceUrn."""
+        return tuple(event["policyEvent"] for event in self.events if "policyEvent" in event)
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """How many resources per operation, such as ``{"create": 9}`` or ``{"same": 10}``."""
+        for event in reversed(self.events):
+            if "summaryEvent" in event:
+                return dict(event["summaryEvent"].get("resourceChanges") or {})
+        return {}
+
+
+class Stack:
+    """One stack of one project, worked on by one engine in one closed environment."""
+
+    def __init__(
+        self, project: Path, name: str, engine: Engine, environment: Mapping[str, str]
+    ) -> None:
+        """Select stack ``name`` of the project folder, making it when it is new.
+
+        An existing ``Pulumi.<name>.yaml`` keeps its configuration. In the sandbox ``project`` is the
+        mirror, so that the tracked file is not written.
+
+        Raises:
+            Missing: the engine cannot open the project, the backend or the stack.
+        """
+        self.name = name
+        self.project = project
+        self._command = ClosedCommand(engine, environment)
+        try:
+            workspace = automation.LocalWorkspace(
+                work_dir=str(project), pulumi_command=self._command
+            )
+            self._project_name = workspace.project_settings().name
+            self._stack = automation.Stack.create_or_select(name, workspace)
+        except (CommandError, OSError) as error:
+            raise Missing(f"stack {name} in {project} cannot be opened: {error}") from error
+
+    def preview(self, packs: Sequence[Pack] = (), on_output: Say | None = None) -> Outcome:
+        """Preview; takes no lock and changes nothing."""
+        return self._run(["preview"], packs, on_output)
+
+    def up(self, packs: Sequence[Pack] = (), on_output: Say | None = None) -> Outcome:
+        """Update the stack, without a preview first.
+
+        Raises:
+            Unresolved: an earlier operation did not end, or another one is running.
+        """
+        self.refuse_unfinished()
+        return self._run(["up", "--yes", "--skip-preview"], packs, on_output)
+
+    def refresh(self, on_output: Say | None = None) -> Outcome:
+        """Read every resource from its cloud again.
+
+        Raises:
+            Unresolved: another operation is running, or left its lock.
+        """
+        return self._run(["refresh", "--yes", "--skip-preview"], (), on_output)
+
+    def destroy(self, on_output: Say | None = None) -> Outcome:
+        """Delete every resource of the stack; the stack itself stays.
+
+        Raises:
+            Unresolved: an earlier operation did not end, or another one is running.
+        """
+        self.refuse_unfinished()
+        return self._run(["destroy", "--yes", "--skip-preview"], (), on_output)
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in the clear; empty before the first ``up``."""
+        return {name: output.value for name, output in self._stack.outputs().items()}
+
+    def unfinished(self) -> list[Unfinished]:
+        """What earlier operations left; see ``recover``."""
+        return unfinished(self.name, self._deployment(), self._locks())
+
+    def refuse_unfinished(self) -> None:
+        """Go on only over a stack whose earlier operations all ended.
+
+        Raises:
+            Unresolved: one did not; says which, what is at stake and what to do.
+        """
+        left = self.unfinished()
+        if left:
+            raise Unresolved(explain(self.name, left))
+
+    def resolve(self, find_id: FindId, on_output: Say | None = None) -> list[Unfinished]:
+        """Finish what an interrupted operation left; returns what there was.
+
+        Locks of processes that are gone are removed. ``find_id`` tells for each interrupted create
+        whether the cloud has it: it is adopted, or else dropped.
+
+        Raises:
+            Unresolved: a lock belongs to a process that runs or cannot be seen from here, or the
+                refresh failed.
+        """
+        left = self.unfinished()
+        if any(lock.alive is not False for lock in self._locks()):
+            raise Unresolved(explain(self.name, left))
+        if any(item.operation == "lock" for item in left):
+            self._stack.cancel()
+        if any(item.operation != "lock" for item in left):
+            creates = pending_creates(self._deployment())
+            words = ["refresh", "--yes", "--skip-preview", *refresh_arguments(creates, find_id)]
+            done = self._run(words, (), on_output)
+            if not done.succeeded:
+                raise Unresolved(
+                    f"stack {self.name} could not be recovered: {'; '.join(done.errors)}"
+                )
+        return left
+
+    def _deployment(self) -> Mapping[str, Any]:
+        exported = self._stack.export_stack()
+        return cast("Mapping[str, Any]", exported.deployment or {})
+
+    def _locks(self) -> list[Any]:
+        backend = urlparse(self._command.environment.get("PULUMI_BACKEND_URL", ""))
+        if backend.scheme != _FILE:
+            return []
+        return list(read_locks(Path(unquote(backend.path)), self._project_name, self.name))
+
+    def _run(self, verb: list[str], packs: Sequence[Pack], on_output: Say | None) -> Outcome:
+        events: list[Event] = []
+        common = ["--stack", self.name, "--color", "never", "--suppress-progress"]
+        with NamedTemporaryFile("w", suffix=".json") as empty, event_log(events) as recording:
+            empty.write("{}")
+            empty.flush()
+            words = [*verb, *common, *_pack_words(packs, empty.name), *recording]
+            done = self._command.call(words, self.project, _RECORDING, on_output, on_output)
+        if done.code != 0 and isinstance(create_command_error(done), ConcurrentUpdateError):
+            left = self.unfinished()
+            raise Unresolved(explain(self.name, left) if left else done.stderr)
+        return Outcome(done.code == 0, done.stdout, done.stderr, tuple(events))
+
+
+def _pack_words(packs: Sequence[Pack], empty: str) -> list[str]:
+    """The engine wants a configuration for every pack or for none."""
+    words = [word for pack in packs for word in ("--policy-pack", str(pack.path))]
+    if any(pack.config for pack in packs):
+        for pack in packs:
+            words += ["--policy-pack-config", str(pack.config or empty)]
+    return words

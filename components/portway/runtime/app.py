@@ -1,0 +1,111 @@
+"""The routes, the same behind every front: one request in, one response out, nothing raised."""
+
+import traceback
+from pathlib import Path
+
+from .chat import HEARTBEAT_SECONDS, Chat
+from .config import Config
+from .errors import CLIENT_CLOSED, WireError, internal, model_not_found, unavailable
+from .exchange import Request, Response, error_response, json_response
+from .jsons import JsonObject
+from .keys import Keys
+from .pump import Cancelled
+from .upstream import Upstream
+
+_METHODS = {
+    "/healthz": "GET",
+    "/readyz": "GET",
+    "/v1/models": "GET",
+    "/v1/chat/completions": "POST",
+}
+_MODEL_PREFIX = "/v1/models/"
+
+
+class App:
+    """One service: its routes, who may use them, and the model behind them."""
+
+    def __init__(
+        self,
+        config: Config,
+        keys: Keys,
+        upstream: Upstream,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._config = config
+        self._keys = keys
+        self._upstream = upstream
+        self._chat = Chat(config, upstream, heartbeat_seconds)
+        self.draining = False
+        """Set while the process winds down: it is then no longer ready."""
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request. Every failure is an OpenAI error object; nothing is raised."""
+        record = request.record
+        try:
+            response = self._route(request)
+        except WireError as error:
+            record.fail(error)
+            response = error_response(error)
+        except Cancelled:
+            record.error = "client_disconnected"
+            response = Response(CLIENT_CLOSED, {})
+        except Exception as error:  # noqa: BLE001 - the last resort of a server
+            failure = internal(_where(error))
+            record.fail(failure)
+            response = error_response(failure)
+        record.status = response.status
+        response.headers["x-request-id"] = record.request_id
+        return response
+
+    def _route(self, request: Request) -> Response:
+        path = request.path
+        if path == "/v1" or path.startswith("/v1/"):
+            self._keys.check(request.headers.get("authorization"))
+        if len(path) > 1:
+            path = path.removesuffix("/")
+        allowed = _METHODS.get(path) or ("GET" if path.startswith(_MODEL_PREFIX) else None)
+        if allowed is None:
+            raise WireError(
+                404, f"There is nothing at {request.method} {path[:200]}.", code="unknown_url"
+            )
+        if request.method != allowed:
+            raise WireError(
+                405,
+                f"{request.method} is not allowed on {path[:200]}; use {allowed}.",
+                code="method_not_allowed",
+                allow=allowed,
+            )
+        return self._get(path) if allowed == "GET" else self._chat.answer(request)
+
+    def _get(self, path: str) -> Response:
+        if path == "/healthz":
+            return json_response(200, {"status": "ok"})
+        if path == "/readyz":
+            return self._ready()
+        if path == "/v1/models":
+            return json_response(200, {"object": "list", "data": [self._model()]})
+        asked = path.removeprefix(_MODEL_PREFIX)
+        if asked != self._config.model:
+            raise model_not_found(asked[:200])
+        return json_response(200, self._model())
+
+    def _ready(self) -> Response:
+        if self.draining:
+            raise unavailable("This instance is stopping.", code="stopping")
+        self._upstream.check()
+        return json_response(200, {"status": "ready"})
+
+    def _model(self) -> JsonObject:
+        return {
+            "id": self._config.model,
+            "object": "model",
+            "created": self._config.model_created,
+            "owned_by": self._config.model_owner,
+        }
+
+
+def _where(error: Exception) -> str:
+    """Type and place of a fault. Its text is left out: it may quote the request."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"

@@ -1,0 +1,188 @@
+"""The environment that a target sets, read once into one frozen value."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+_LARGEST_PORT = 65535
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}")
+
+
+class BadConfig(Exception):
+    """Environment variables that cannot be used, every fault at once."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(f"portway runtime: {fault}" for fault in faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class Config:
+    """What one running instance serves, for whom, and within which limits.
+
+    `upstream` is an `http://host:port` origin or `bedrock:<id>`; exactly one of `keys_file` and
+    `keys_secret` is set with `auth` `api-key`, neither with `iam`.
+    """
+
+    service: str
+    model: str
+    model_owner: str
+    model_created: int
+    upstream: str
+    upstream_model: str
+    auth: str
+    keys_file: str | None
+    keys_secret: str | None
+    context_tokens: int
+    max_output_tokens: int
+    max_body_bytes: int
+    concurrency: int
+    timeout_seconds: float
+    bind: str = "0.0.0.0"  # noqa: S104 - the process is its container's only server
+    port: int = 8080
+    aws_region: str | None = None
+
+    @property
+    def bedrock_model(self) -> str | None:
+        """The Bedrock model or inference profile id, None behind an HTTP upstream."""
+        head, _, rest = self.upstream.partition(":")
+        return rest if head == "bedrock" else None
+
+
+class _Reader:
+    """Reads variables and collects faults."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.faults: list[str] = []
+
+    def text(self, name: str, meaning: str) -> str:
+        value = self.env.get(name, "").strip()
+        if not value:
+            self.faults.append(f"{name} is not set; it must be {meaning}")
+        return value
+
+    def optional(self, name: str) -> str | None:
+        return self.env.get(name, "").strip() or None
+
+    def integer(self, name: str, meaning: str, *, least: int, default: int | None = None) -> int:
+        given = self.optional(name)
+        if given is None and default is not None:
+            return default
+        if given is None:
+            self.faults.append(f"{name} is not set; it must be {meaning}")
+        elif not re.fullmatch(r"[0-9]{1,15}", given) or int(given) < least:
+            self.faults.append(f"{name} is {given!r}; it must be {meaning}, at least {least}")
+        else:
+            return int(given)
+        return least
+
+    def seconds(self, name: str, meaning: str) -> float:
+        given = self.optional(name)
+        if given is None:
+            self.faults.append(f"{name} is not set; it must be {meaning}")
+        elif not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", given) or float(given) == 0:
+            self.faults.append(f"{name} is {given!r}; it must be {meaning}, above 0")
+        else:
+            return float(given)
+        return 1.0
+
+
+def read_config(env: Mapping[str, str]) -> Config:
+    """Read the process's environment.
+
+    Raises:
+        BadConfig: with every fault, each naming its variable and what it must be.
+    """
+    read = _Reader(env)
+    upstream = _upstream(read)
+    auth, keys_file, keys_secret = _auth(read)
+    bedrock = upstream.startswith("bedrock:")
+    region = read.optional("AWS_REGION") or read.optional("AWS_DEFAULT_REGION")
+    if (bedrock or keys_secret) and region is None:
+        read.faults.append("AWS_REGION is not set; Bedrock and Secrets Manager need a region")
+    config = Config(
+        service=read.text("PORTWAY_SERVICE", "the service's name"),
+        model=_model(read),
+        model_owner=read.text("PORTWAY_MODEL_OWNER", "who made the model"),
+        model_created=read.integer("PORTWAY_MODEL_CREATED", "unix seconds", least=0),
+        upstream=upstream,
+        upstream_model=_upstream_model(read, bedrock=bedrock),
+        auth=auth,
+        keys_file=keys_file,
+        keys_secret=keys_secret,
+        context_tokens=read.integer("PORTWAY_CONTEXT_TOKENS", "the context in tokens", least=1),
+        max_output_tokens=read.integer(
+            "PORTWAY_MAX_OUTPUT_TOKENS", "the most output tokens", least=1
+        ),
+        max_body_bytes=read.integer("PORTWAY_MAX_BODY_BYTES", "the largest body", least=1),
+        concurrency=read.integer("PORTWAY_CONCURRENCY", "requests served at once", least=1),
+        timeout_seconds=read.seconds("PORTWAY_TIMEOUT_SECONDS", "the request deadline in seconds"),
+        bind=read.optional("PORTWAY_BIND") or Config.bind,
+        port=read.integer("PORT", "a TCP port", least=0, default=Config.port),
+        aws_region=region,
+    )
+    if not read.faults and config.max_output_tokens > config.context_tokens:
+        read.faults.append(
+            f"PORTWAY_MAX_OUTPUT_TOKENS is {config.max_output_tokens}; it must not exceed "
+            f"PORTWAY_CONTEXT_TOKENS ({config.context_tokens})"
+        )
+    if config.port > _LARGEST_PORT:
+        read.faults.append(f"PORT is {config.port}; the largest TCP port is {_LARGEST_PORT}")
+    if read.faults:
+        raise BadConfig(tuple(read.faults))
+    return config
+
+
+def _model(read: _Reader) -> str:
+    model = read.text("PORTWAY_MODEL", "the served model's id")
+    if model and not _MODEL.fullmatch(model):
+        read.faults.append(
+            f"PORTWAY_MODEL is {model!r}; a model id has letters, digits and . _ : / - only"
+        )
+    return model
+
+
+def _upstream(read: _Reader) -> str:
+    upstream = read.text("PORTWAY_UPSTREAM", "http://HOST:PORT or bedrock:<model id>")
+    if not upstream or (upstream.startswith("bedrock:") and upstream != "bedrock:"):
+        return upstream
+    try:
+        parts = urlsplit(upstream)
+        fits = parts.scheme == "http" and parts.hostname and parts.port and not parts.username
+        fits = fits and not parts.path.strip("/") and not parts.query and not parts.fragment
+    except ValueError:
+        fits = False
+    if not fits:
+        read.faults.append(
+            f"PORTWAY_UPSTREAM is {upstream!r}; it must be http://HOST:PORT with no path "
+            "(a server beside this one) or bedrock:<model or inference profile id>"
+        )
+    return upstream
+
+
+def _upstream_model(read: _Reader, *, bedrock: bool) -> str:
+    if bedrock:
+        return read.optional("PORTWAY_UPSTREAM_MODEL") or ""
+    return read.text("PORTWAY_UPSTREAM_MODEL", "the model name that the HTTP upstream serves")
+
+
+def _auth(read: _Reader) -> tuple[str, str | None, str | None]:
+    auth = read.text("PORTWAY_AUTH", "api-key or iam")
+    file = read.optional("PORTWAY_API_KEYS_FILE")
+    secret = read.optional("PORTWAY_API_KEYS_SECRET")
+    given = [name for name, value in (("_FILE", file), ("_SECRET", secret)) if value]
+    if auth == "api-key" and len(given) != 1:
+        read.faults.append(
+            "PORTWAY_AUTH is 'api-key'; exactly one of PORTWAY_API_KEYS_FILE and "
+            f"PORTWAY_API_KEYS_SECRET must be set, and {len(given)} are"
+        )
+    elif auth == "iam" and given:
+        read.faults.append(
+            "PORTWAY_AUTH is 'iam', where the platform authenticates; unset "
+            + " and ".join(f"PORTWAY_API_KEYS{name}" for name in given)
+        )
+    elif auth and auth not in {"api-key", "iam"}:
+        read.faults.append(f"PORTWAY_AUTH is {auth!r}; it must be api-key or iam")
+    return auth, file, secret

@@ -1,0 +1,103 @@
+"""The process's entry: Lambda's loop where there is a Runtime API, else an HTTP server."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import NoReturn
+
+from .app import App
+from .config import BadConfig, Config, read_config
+from .keys import BadKeys, open_keys
+from .log import write_event
+from .runtime_api import RuntimeApi, RuntimeApiError
+from .upstream import Upstream
+
+EXIT_FAILED = 1
+EXIT_BAD_CONFIG = 2
+
+
+def main() -> NoReturn:
+    """Serve until told to stop; exit 0 then, 2 for an unusable environment, 1 for a failure."""
+    raise SystemExit(run(os.environ))
+
+
+def run(env: Mapping[str, str]) -> int:
+    """Serve with this environment and return the exit code."""
+    address = env.get("AWS_LAMBDA_RUNTIME_API")
+    api = RuntimeApi(address) if address else None
+    try:
+        config = read_config(env)
+        app = App(config, open_keys(config), open_upstream(config))
+    except (BadConfig, BadKeys, ImportError) as error:
+        message = str(error) if isinstance(error, BadConfig) else f"portway runtime: {error}"
+        sys.stderr.write(f"{message}\n")
+        if api is not None:
+            _report(api, message)
+        return EXIT_BAD_CONFIG
+    return _serve_http(app, config) if api is None else _serve_lambda(app, config, api)
+
+
+def handler(event: object, context: object) -> NoReturn:
+    """What Lambda calls when the exec wrapper is missing: says so."""
+    del event, context
+    raise RuntimeError(
+        "portway runtime: started as an ordinary handler; set the function's environment variable "
+        "AWS_LAMBDA_EXEC_WRAPPER to /var/task/run"
+    )
+
+
+def open_upstream(config: Config) -> Upstream:
+    """The model that the configuration names."""
+    if config.bedrock_model is not None:
+        from .bedrock import open_bedrock  # noqa: PLC0415 - the AWS SDK is slow to load
+
+        return open_bedrock(config)
+    from .upstream_http import HttpUpstream  # noqa: PLC0415 - only one of the two is needed
+
+    return HttpUpstream(config)
+
+
+def _serve_http(app: App, config: Config) -> int:
+    from .http_server import HttpServer  # noqa: PLC0415 - not needed on Lambda
+
+    try:
+        server = HttpServer(app, config)
+    except OSError as error:
+        sys.stderr.write(
+            f"portway runtime: cannot listen on {config.bind}:{config.port}: {error.strerror}\n"
+        )
+        return EXIT_BAD_CONFIG
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        server.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    write_event(
+        "serving",
+        service=config.service,
+        model=config.model,
+        address="{}:{}".format(*server.address),
+    )
+    server.serve()
+    return 0
+
+
+def _serve_lambda(app: App, config: Config, api: RuntimeApi) -> int:
+    from .lambda_loop import serve_lambda  # noqa: PLC0415 - only here
+
+    write_event("serving", service=config.service, model=config.model, address="lambda")
+    try:
+        serve_lambda(app, config, api)
+    except (RuntimeApiError, OSError) as error:
+        write_event("runtime_api_failed", "ERROR", reason=str(error))
+    return EXIT_FAILED
+
+
+def _report(api: RuntimeApi, message: str) -> None:
+    try:
+        api.fail_init("Runtime.InvalidConfiguration", message)
+    except OSError:
+        return

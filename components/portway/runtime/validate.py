@@ -1,0 +1,328 @@
+"""A request body becomes a `ChatRequest`, or one error that names the field."""
+
+import re
+from collections.abc import Callable
+
+from .config import Config
+from .errors import (
+    invalid,
+    model_not_found,
+    too_long,
+    unsupported,
+    unsupported_value,
+)
+from .jsons import JsonObject, as_list, as_object, as_text, decode, is_integer, is_number
+from .upstream import ChatRequest
+
+_ROLES = ("developer", "system", "user", "assistant", "tool", "function")
+_MOST_STOPS = 4
+_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+Check = Callable[[object], str | None]
+"""Returns what a value must be, when it is not."""
+
+
+def _boolean(value: object) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
+def _text(value: object) -> str | None:
+    return None if isinstance(value, str) else "a string"
+
+
+def _number(least: float, most: float) -> Check:
+    def check(value: object) -> str | None:
+        fits = is_number(value) and isinstance(value, int | float) and least <= value <= most
+        return None if fits else f"a number from {least:g} to {most:g}"
+
+    return check
+
+
+def _integer(least: int | None = None, most: int | None = None) -> Check:
+    def check(value: object) -> str | None:
+        fits = (
+            is_integer(value)
+            and isinstance(value, int)
+            and (least is None or value >= least)
+            and (most is None or value <= most)
+        )
+        bounds = "" if least is None else f" of at least {least}"
+        bounds += "" if most is None else f" and at most {most}"
+        return None if fits else f"an integer{bounds}"
+
+    return check
+
+
+def _stop(value: object) -> str | None:
+    stops = as_list(value)
+    fits = isinstance(value, str) or (
+        stops is not None and len(stops) <= _MOST_STOPS and all(isinstance(s, str) for s in stops)
+    )
+    return None if fits else f"a string or a list of at most {_MOST_STOPS} strings"
+
+
+def _biases(value: object) -> str | None:
+    biases = as_object(value)
+    within = _number(-100, 100)
+    fits = biases is not None and all(within(bias) is None for bias in biases.values())
+    return None if fits else "an object of token ids with numbers from -100 to 100"
+
+
+def _labels(value: object) -> str | None:
+    labels = as_object(value)
+    fits = labels is not None and all(isinstance(label, str) for label in labels.values())
+    return None if fits else "an object of strings"
+
+
+def _object(value: object) -> str | None:
+    return None if as_object(value) is not None else "an object"
+
+
+_FIELDS: dict[str, Check] = {
+    "stream": _boolean,
+    "stream_options": _object,
+    "temperature": _number(0, 2),
+    "top_p": _number(0, 1),
+    "n": _integer(1),
+    "max_tokens": _integer(1),
+    "max_completion_tokens": _integer(1),
+    "stop": _stop,
+    "presence_penalty": _number(-2, 2),
+    "frequency_penalty": _number(-2, 2),
+    "logit_bias": _biases,
+    "logprobs": _boolean,
+    "top_logprobs": _integer(0, 20),
+    "seed": _integer(),
+    "parallel_tool_calls": _boolean,
+    "user": _text,
+    "safety_identifier": _text,
+    "metadata": _labels,
+    "reasoning_effort": _text,
+    "service_tier": _text,
+    "store": _boolean,
+}
+
+
+def chat_request(data: bytes, config: Config, request_id: str) -> ChatRequest:
+    """Validate a request body.
+
+    Raises:
+        WireError: 400 naming the first field that is wrong, or 404 for another model.
+    """
+    body = _body(data)
+    _check_model(body, config)
+    messages = _messages(body.get("messages"))
+    for name, check in _FIELDS.items():
+        if name in body and (wanted := check(body[name])) is not None:
+            raise invalid(f"'{name}' must be {wanted}.", name, "invalid_value")
+    if body.get("n", 1) != 1:
+        raise unsupported("n", "'n' must be 1: one answer per request; send more requests instead.")
+    _check_tools(body)
+    _check_response_format(body.get("response_format"))
+    if body.get("top_logprobs") and not body.get("logprobs"):
+        raise invalid("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
+    stream = bool(body.get("stream", False))
+    return ChatRequest(
+        body=body,
+        messages=messages,
+        stream=stream,
+        include_usage=_include_usage(body, stream=stream),
+        max_tokens=_max_tokens(body, config),
+        default_max_tokens=config.max_output_tokens,
+        request_id=request_id,
+    )
+
+
+def _body(data: bytes) -> JsonObject:
+    try:
+        body = as_object(decode(data))
+    except ValueError as error:
+        raise invalid(f"The request body is not valid JSON: {error}.") from None
+    if body is None:
+        raise invalid("The request body must be a JSON object.")
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _check_model(body: JsonObject, config: Config) -> None:
+    model = body.get("model")
+    if model is None:
+        raise invalid(
+            "'model' is missing; GET /v1/models lists what may be asked for.",
+            "model",
+            "missing_required_parameter",
+        )
+    if not isinstance(model, str) or not model:
+        raise invalid("'model' must be a string.", "model", "invalid_type")
+    if model != config.model:
+        raise model_not_found(model)
+
+
+def _max_tokens(body: JsonObject, config: Config) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens"):
+        given: int | None = body.get(name)
+        if given is None:
+            continue
+        if given > config.context_tokens:
+            raise too_long(
+                f"'{name}' is {given}; this model's maximum context length is "
+                f"{config.context_tokens} tokens, prompt and answer together."
+            )
+        if given > config.max_output_tokens:
+            raise invalid(
+                f"'{name}' is {given}; this service answers with at most "
+                f"{config.max_output_tokens} tokens.",
+                name,
+                "invalid_value",
+            )
+        return given
+    return None
+
+
+def _include_usage(body: JsonObject, *, stream: bool) -> bool:
+    options: JsonObject | None = body.get("stream_options")
+    if options is None:
+        return False
+    if not stream:
+        raise invalid(
+            "'stream_options' is only for requests with 'stream': true.", "stream_options"
+        )
+    for name, value in options.items():
+        param = f"stream_options.{name}"
+        if name not in {"include_usage", "include_obfuscation"}:
+            raise unsupported(param, f"'{param}' is not supported.")
+        if value is not None and not isinstance(value, bool):
+            raise invalid(f"'{param}' must be true or false.", param, "invalid_type")
+    if options.get("include_obfuscation"):
+        raise unsupported_value(
+            "stream_options.include_obfuscation", "This service does not obfuscate its stream."
+        )
+    return bool(options.get("include_usage"))
+
+
+def _messages(value: object) -> list[JsonObject]:
+    messages = as_list(value)
+    if value is None:
+        raise invalid("'messages' is missing.", "messages", "missing_required_parameter")
+    if not messages:
+        raise invalid("'messages' must be a list with at least one message.", "messages")
+    return [_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
+
+
+def _message(value: object, path: str) -> JsonObject:
+    message = as_object(value)
+    if message is None:
+        raise invalid(f"'{path}' must be an object.", path, "invalid_type")
+    role = message.get("role")
+    if role not in _ROLES:
+        raise invalid(f"'{path}.role' must be one of {', '.join(_ROLES)}.", f"{path}.role")
+    content = message.get("content")
+    if content is None and role != "assistant":
+        raise invalid(f"'{path}.content' is missing.", f"{path}.content")
+    if as_list(content) is not None:
+        for i, part in enumerate(as_list(content) or []):
+            _check_part(part, f"{path}.content[{i}]")
+    elif content is not None and not isinstance(content, str):
+        raise invalid(
+            f"'{path}.content' must be a string or a list of parts.",
+            f"{path}.content",
+            "invalid_type",
+        )
+    if role == "tool" and not as_text(message.get("tool_call_id")):
+        raise invalid(f"'{path}.tool_call_id' is missing.", f"{path}.tool_call_id")
+    _check_calls(message.get("tool_calls"), f"{path}.tool_calls")
+    return message
+
+
+def _check_part(value: object, path: str) -> None:
+    part = as_object(value)
+    if part is None or not as_text(part.get("type")):
+        raise invalid(f"'{path}' must be an object with a 'type'.", path, "invalid_type")
+    if part["type"] == "text" and not isinstance(part.get("text"), str):
+        raise invalid(f"'{path}.text' must be a string.", f"{path}.text", "invalid_type")
+    if part["type"] == "image_url":
+        image = as_object(part.get("image_url"))
+        if image is None or not as_text(image.get("url")):
+            raise invalid(
+                f"'{path}.image_url.url' must be a string.", f"{path}.image_url", "invalid_type"
+            )
+
+
+def _check_calls(value: object, path: str) -> None:
+    if value is None:
+        return
+    calls = as_list(value)
+    if calls is None:
+        raise invalid(f"'{path}' must be a list.", path, "invalid_type")
+    for i, call in enumerate(calls):
+        function = as_object((as_object(call) or {}).get("function"))
+        complete = function is not None and all(
+            isinstance(part, str)
+            for part in (call.get("id"), function.get("name"), function.get("arguments"))
+        )
+        if not complete:
+            raise invalid(
+                f"'{path}[{i}]' must have 'id', 'function.name' and 'function.arguments' strings.",
+                f"{path}[{i}]",
+            )
+
+
+def _check_tools(body: JsonObject) -> None:
+    tools: object = body.get("tools")
+    names: set[str] = set()
+    if tools is not None and not as_list(tools):
+        raise invalid("'tools' must be a list with at least one tool.", "tools", "invalid_type")
+    for i, tool in enumerate(as_list(tools) or []):
+        path = f"tools[{i}]"
+        if as_object(tool) is None or tool.get("type") != "function":
+            raise unsupported_value(f"{path}.type", f"'{path}.type' must be 'function'.")
+        function = as_object(tool.get("function")) or {}
+        name = as_text(function.get("name")) or ""
+        if not _FUNCTION_NAME.fullmatch(name):
+            raise invalid(
+                f"'{path}.function.name' must be 1 to 64 letters, digits, '_' or '-'.",
+                f"{path}.function.name",
+            )
+        if function.get("parameters") is not None and as_object(function["parameters"]) is None:
+            raise invalid(
+                f"'{path}.function.parameters' must be a JSON schema object.",
+                f"{path}.function.parameters",
+                "invalid_type",
+            )
+        names.add(name)
+    _check_tool_choice(body.get("tool_choice"), names)
+
+
+def _check_tool_choice(choice: object, names: set[str]) -> None:
+    named = as_object(choice)
+    if choice is None or choice == "none":
+        return
+    if choice in ("auto", "required"):
+        if not names:
+            raise invalid(f"'tool_choice' is '{choice}' but there are no 'tools'.", "tool_choice")
+        return
+    if named is None or named.get("type") != "function":
+        raise unsupported_value(
+            "tool_choice",
+            "'tool_choice' must be 'auto', 'none', 'required' or a function from 'tools'.",
+        )
+    name = as_text((as_object(named.get("function")) or {}).get("name"))
+    if name not in names:
+        raise invalid("'tool_choice' names a function that is not in 'tools'.", "tool_choice")
+
+
+def _check_response_format(value: object) -> None:
+    if value is None:
+        return
+    chosen = as_object(value)
+    kind = chosen.get("type") if chosen is not None else None
+    if chosen is None or kind not in ("text", "json_object", "json_schema"):
+        raise invalid(
+            "'response_format.type' must be 'text', 'json_object' or 'json_schema'.",
+            "response_format",
+        )
+    schema = as_object((as_object(chosen.get("json_schema")) or {}).get("schema"))
+    if kind == "json_schema" and schema is None:
+        raise invalid(
+            "'response_format.json_schema.schema' must be a JSON schema object.",
+            "response_format.json_schema",
+        )

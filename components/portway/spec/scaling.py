@@ -3,6 +3,7 @@
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from portway.spec.frozen import Frozen
 
@@ -19,6 +20,8 @@ class Scaling(Frozen):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.max < self.min:
-            message = f"max is {self.max}, below min {self.min}; raise max or lower min"
-            raise ValueError(message)
+            message = f"is {self.max}, below min, which is {self.min}; raise max or lower min"
+            raise PydanticCustomError(
+                "own_words", "{message}", {"field": "max", "message": message}
+            )
         return self

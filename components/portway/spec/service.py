@@ -1,6 +1,6 @@
 """What a user writes once per service. No cloud is named here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import BeforeValidator, Field
 
@@ -17,7 +17,7 @@ def _as_tuple(value: object) -> object:
     """One boundary or a list of them; a list means inside all of them."""
     if isinstance(value, str):
         return (value,)
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
 BoundaryNames = Annotated[
@@ -36,6 +36,8 @@ class InferenceServiceSpec(Frozen):
     scaling: Scaling
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 300
     access: Access = Access()
-    residency: BoundaryNames | None = None
+    residency: Annotated[
+        BoundaryNames | None, Field(description="one boundary, or several to be inside all of them")
+    ] = None
     budget: Budget | None = None
     traffic: Traffic | None = None

@@ -1,11 +1,14 @@
 """The traffic a service expects."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, field_validator
 
 from portway.spec.frozen import Frozen
 
+HOURS_OF_A_DAY = 24
+HOURS_OF_A_WEEK = 168
 Weights = tuple[Annotated[float, Field(ge=0)], ...]
 
 
@@ -19,21 +22,21 @@ class Traffic(Frozen):
     requests_per_day: Annotated[int, Field(ge=0, le=1_000_000_000)]
     input_tokens: Annotated[int, Field(ge=1, le=10_000_000)] = 600
     output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 200
-    shape: Literal["spread", "burst"] | Weights = "spread"
+    shape: Annotated[
+        Literal["spread", "burst"] | Weights, Field(description="or 24 or 168 hourly weights")
+    ] = "spread"
 
     @field_validator("shape", mode="before")
     @classmethod
     def _hours(cls, value: object) -> object:
         if not isinstance(value, list | tuple):
             return value
-        weights = tuple(float(w) if isinstance(w, int) and not isinstance(w, bool) else w
-                        for w in value)  # fmt: skip
-        if len(weights) not in (24, 168):
-            message = (
-                f"shape has {len(weights)} weights; give 24 (one day) or 168 (one week from Monday)"
-            )
+        given = cast("Sequence[object]", value)
+        weights = tuple(float(w) if type(w) is int else w for w in given)
+        if len(weights) not in (HOURS_OF_A_DAY, HOURS_OF_A_WEEK):
+            message = f"has {len(weights)} weights; give 24 (one day) or 168 (one week from Monday)"
             raise ValueError(message)
         if all(weight == 0 for weight in weights):
-            message = "every weight of shape is 0; give at least one hour a positive weight"
+            message = "holds only zeros; give at least one hour a positive weight"
             raise ValueError(message)
         return weights

@@ -1,0 +1,21 @@
+"""Cloud Run with NVIDIA L4 GPUs: the runtime beside vLLM in one instance."""
+
+from portway.target import Capabilities, Target
+from portway.targets.cloud_run.facts import FACTS
+from portway.targets.cloud_run.options import CloudRunOptions
+from portway.targets.cloud_run.plan import plan
+
+TARGET = Target(
+    name="cloud-run",
+    capabilities=Capabilities(
+        auth=frozenset({"api-key", "iam"}),
+        reach=frozenset({"public", "private"}),
+        scales_to_zero=True,
+        streams=True,
+        serves_own_weights=True,
+    ),
+    options=CloudRunOptions,
+    plan=plan,
+    component="portway.targets.cloud_run.component:CloudRunService",
+    facts=FACTS,
+)

@@ -1,0 +1,131 @@
+"""What Cloud Run cannot honour, each reason with its way out. Pure."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from portway.errors import Problem
+from portway.models import Model
+from portway.models.fit import L4, why_too_large
+from portway.spec import InferenceServiceSpec
+from portway.target import Placement
+from portway.targets.cloud_run.options import CloudRunOptions
+
+MEMORY_GIB: Final[Mapping[int, tuple[int, int]]] = {4: (16, 16), 6: (16, 24), 8: (16, 32)}
+"""GiB by vCPU beside an L4: its minimum of 4 vCPU and 16 GiB crossed with Cloud Run's table of CPU
+and memory (Configure CPU limits for services; GPU support for services; read 2026-11-21)."""
+
+HOST_MEMORY_GIB: Final = 5
+"""What vLLM itself holds of host memory. Cloud Run's file system is memory too, so that downloaded
+weights count against the same limit (Configure memory limits: "writing files to the file system")."""
+
+_PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_MEMBER: Final = re.compile(
+    r"((user|serviceAccount|group|domain):[^\s:]+|principal(Set)?://iam\.googleapis\.com/\S+)"
+)
+_GIB_PER_GB: Final = 10**9 / 2**30
+
+
+@cache
+def regions() -> Mapping[str, str]:
+    """Regions that sell the L4, each ``open``, ``invitation`` or ``unverified``."""
+    text = files("portway.targets.cloud_run").joinpath("regions.json").read_text(encoding="utf-8")
+    found: dict[str, str] = json.loads(text)["regions"]
+    return found
+
+
+def of_placement(model: Model, placement: Placement) -> Iterator[Problem]:
+    """Reasons that no option can remove: region, project, model."""
+    if placement.region not in regions():
+        yield Problem(
+            "placement.region",
+            f"{placement.region!r} does not sell Cloud Run with L4 GPUs; "
+            f"choose one of {', '.join(sorted(regions()))}",
+        )
+    project = placement.settings.get("gcp:project")
+    if project is None:
+        yield Problem("placement.settings.gcp:project", "is not set; add gcp:project to the stack")
+    elif not _PROJECT.fullmatch(project):
+        yield Problem(
+            "placement.settings.gcp:project",
+            f"is {project!r}, not a project id; use the id (6 to 30 lower-case letters, digits and "
+            "hyphens), not the name or the number",
+        )
+    if placement.cluster is not None:
+        yield Problem(
+            "placement.cluster",
+            f"is {placement.cluster!r}; cloud-run has no cluster, remove it",
+        )
+    too_large = why_too_large(model, L4)
+    if too_large is not None:
+        yield Problem(
+            "model",
+            f"{too_large}; choose a smaller model, or the target kubernetes with a larger GPU",
+        )
+    elif model.revision is None:
+        yield Problem(
+            "model",
+            f"{model.id} has no pinned revision in the catalogue, so that its weights could change "
+            "unseen; choose a model with a revision",
+        )
+
+
+def of_options(
+    spec: InferenceServiceSpec, model: Model, options: CloudRunOptions
+) -> Iterator[Problem]:
+    """Reasons that lie in the options, alone or together with the spec."""
+    if options.cpu not in MEMORY_GIB:
+        yield Problem(
+            "placement.options.cpu",
+            f"is {options.cpu}; beside an L4 Cloud Run sells 4, 6 or 8 vCPU, choose one of them",
+        )
+    else:
+        yield from _memory_refusals(model, options)
+    yield from _invoker_refusals(spec, options)
+
+
+def _memory_refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem]:
+    low, high = MEMORY_GIB[options.cpu]
+    span = f"{low} GiB" if low == high else f"{low} to {high} GiB"
+    needed = HOST_MEMORY_GIB + float(model.weights_gb) * _GIB_PER_GB
+    if not low <= options.memory_gib <= high:
+        yield Problem(
+            "placement.options.memory_gib",
+            f"is {options.memory_gib}; with {options.cpu} vCPU beside an L4 Cloud Run sells {span}, "
+            "choose a value in it or another cpu",
+        )
+    elif options.memory_gib < needed and why_too_large(model, L4) is None:
+        yield Problem(
+            "placement.options.memory_gib",
+            f"is {options.memory_gib}; {model.id} needs {needed:.1f} GiB, because downloaded weights "
+            f"({model.weights_gb} GB) lie in memory on Cloud Run beside {HOST_MEMORY_GIB} GiB for "
+            "vLLM; use cpu 8 and memory_gib 32",
+        )
+
+
+def _invoker_refusals(spec: InferenceServiceSpec, options: CloudRunOptions) -> Iterator[Problem]:
+    path = "placement.options.invokers"
+    if spec.access.auth == "api-key":
+        if options.invokers:
+            yield Problem(
+                path,
+                f"lists {', '.join(options.invokers)}, and access.auth is api-key, where the runtime "
+                "decides and not IAM; remove invokers, or set access.auth: iam",
+            )
+        return
+    if not options.invokers:
+        yield Problem(
+            path,
+            "is empty and access.auth is iam, so that nobody could call the service; list IAM "
+            "members such as serviceAccount:app@my-project.iam.gserviceaccount.com",
+        )
+    for member in options.invokers:
+        if not _MEMBER.fullmatch(member):
+            yield Problem(
+                path,
+                f"has {member!r}; write user:, group:, serviceAccount:, domain: or principal:// "
+                "members (for everybody use access.auth: api-key)",
+            )

@@ -1,0 +1,111 @@
+"""What a plan for Cloud Run holds: literals, in Cloud Run's own terms."""
+
+from collections.abc import Mapping
+
+from portway.spec import Frozen
+from portway.target import Plan
+
+
+class Probe(Frozen):
+    """An HTTP health check by the platform; success is any status from 200 to 399."""
+
+    path: str
+    port: int
+    period_seconds: int
+    timeout_seconds: int
+    failure_threshold: int
+
+
+class Container(Frozen):
+    """One container of the instance.
+
+    Attributes:
+        image: by digest, through the region's mirror.
+        command: replaces the image's entry point; empty keeps it.
+        limits: ``cpu``, ``memory``, ``nvidia.com/gpu`` in the API's units.
+        port: on the ingress container, where requests arrive; None on the others.
+        depends_on: containers whose startup probe must have passed before this one starts.
+        mounts: mount path by volume name.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...]
+    env: Mapping[str, str]
+    limits: Mapping[str, str]
+    port: int | None = None
+    depends_on: tuple[str, ...] = ()
+    startup_probe: Probe
+    liveness_probe: Probe
+    readiness_probe: Probe | None = None
+    mounts: Mapping[str, str] = {}
+
+
+class KeySecret(Frozen):
+    """The secret that holds the key document, kept in one region."""
+
+    secret_id: str
+    location: str
+
+
+class RuntimeCode(Frozen):
+    """The runtime's archive, an object of a bucket of its own. ``sha256`` is of its bytes."""
+
+    bucket: str
+    object_name: str
+    sha256: str
+
+
+class BucketMount(Frozen):
+    """A bucket as a read-only volume."""
+
+    volume: str
+    bucket: str
+
+
+class SecretMount(Frozen):
+    """A secret's latest version as a file, so that a rotated key needs no new revision."""
+
+    volume: str
+    secret_id: str
+    file: str
+
+
+class CloudRunPlan(Plan):
+    """A service on Cloud Run, with all that it needs.
+
+    Attributes:
+        name: of the service, at most 49 characters.
+        account_id: of the service account it runs as, at most 30 characters.
+        key_secrets: one with ``auth: api-key``, none with ``auth: iam``.
+        image_repository: remote repository that mirrors Docker Hub in the region.
+        invokers: IAM members with ``roles/run.invoker``.
+        timeout_seconds: request timeout of the platform, a grace above the runtime's.
+        context_tokens: what vLLM is started with; the catalogue's, the same on every target.
+        startup_seconds: how long the model may take to load before an instance is given up.
+        notes: what is allowed and still worth knowing before deploying.
+    """
+
+    project: str
+    name: str
+    labels: Mapping[str, str]
+    account_id: str
+    key_secrets: tuple[KeySecret, ...]
+    code: RuntimeCode
+    image_repository: str
+    invokers: tuple[str, ...]
+    ingress: str
+    deletion_protection: bool
+    min_instances: int
+    max_instances: int
+    concurrency: int
+    timeout_seconds: int
+    accelerator: str
+    gpu_zonal_redundancy_disabled: bool
+    containers: tuple[Container, ...]
+    bucket_mounts: tuple[BucketMount, ...]
+    secret_mounts: tuple[SecretMount, ...]
+    context_tokens: int
+    startup_seconds: int
+    notes: tuple[str, ...]

@@ -1,0 +1,21 @@
+"""AWS Lambda in front of Amazon Bedrock: the runtime as a function, the model as a token API."""
+
+from portway.target import Capabilities, Target
+from portway.targets.lambda_bedrock.facts import FACTS
+from portway.targets.lambda_bedrock.options import LambdaBedrockOptions
+from portway.targets.lambda_bedrock.plan import plan
+
+TARGET = Target(
+    name="lambda-bedrock",
+    capabilities=Capabilities(
+        auth=frozenset({"api-key", "iam"}),
+        reach=frozenset({"public"}),
+        scales_to_zero=True,
+        streams=True,
+        serves_own_weights=False,
+    ),
+    options=LambdaBedrockOptions,
+    plan=plan,
+    component="portway.targets.lambda_bedrock.component:LambdaBedrockService",
+    facts=FACTS,
+)

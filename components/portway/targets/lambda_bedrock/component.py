@@ -1,0 +1,225 @@
+"""Lambda in front of Bedrock as Pulumi resources. Decides nothing: every value is the plan's."""
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+from pulumi_aws import cloudwatch, iam, lambda_, secretsmanager
+from pulumi_random import RandomPassword
+
+from portway.bundle import runtime_archive
+from portway.targets.lambda_bedrock.shapes import (
+    Alias,
+    LambdaBedrockPlan,
+    Statement,
+    UrlPermission,
+)
+
+TYPE = "portway:index:LambdaBedrockService"
+KEY_LENGTH = 40
+POLICY_VERSION = "2012-10-17"
+
+
+class LambdaBedrockService(pulumi.ComponentResource):
+    """An inference service on Lambda with Bedrock: function, URL, role, log group and keys."""
+
+    def __init__(
+        self, name: str, plan: LambdaBedrockPlan, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(TYPE, name, None, opts)
+        self.plan = plan
+        self._prefix = name
+        self._provider = self._own_provider()
+        self._child = self._options()
+        self._role = self._make_role()
+        keys = [self._key(generation) for generation in plan.keys]
+        needed = [self._log_group(), self._policy(), *self._key_secrets(keys)]
+        self._function = self._make_function(needed)
+        warm = [warmed for alias in plan.aliases for warmed in self._alias(alias)]
+        url = lambda_.FunctionUrl(
+            f"{name}-url",
+            function_name=self._function.name,
+            qualifier=plan.qualifier,
+            authorization_type=plan.url_auth_type,
+            invoke_mode="RESPONSE_STREAM",
+            region=plan.region,
+            opts=self._options(needed=warm),
+        )
+        allowed = [self._permission(each, url) for each in plan.permissions]
+        # Callable only with both permissions in place: whoever uses the URL must wait for them.
+        ready = pulumi.Output.all(*[permission.id for permission in allowed])
+        self.endpoint = pulumi.Output.all(url.function_url, ready).apply(_without_slash)
+        self.region = self._function.region
+        self.identity = self._role.arn
+        self.api_key = next(iter(keys), None)
+        self.register_outputs(
+            {
+                "endpoint": self.endpoint,
+                "region": self.region,
+                "identity": self.identity,
+                **dict(zip(["apiKey"], keys, strict=False)),
+            }
+        )
+
+    def _own_provider(self) -> aws.Provider | None:
+        if not self.plan.make_provider:
+            return None
+        return aws.Provider(
+            f"{self._prefix}-aws",
+            region=self.plan.region,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _options(self, needed: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=needed)
+
+    def _make_role(self) -> iam.Role:
+        trust = {
+            "Version": POLICY_VERSION,
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                    "Action": "sts:AssumeRole",
+                }
+            ],
+        }
+        return iam.Role(
+            f"{self._prefix}-role",
+            name=self.plan.role_name,
+            description=f"{self.plan.service} in {self.plan.environment}",
+            assume_role_policy=json.dumps(trust),
+            tags=self.plan.tags,
+            opts=self._child,
+        )
+
+    def _policy(self) -> pulumi.Resource:
+        document = {
+            "Version": POLICY_VERSION,
+            "Statement": [_statement(statement) for statement in self.plan.statements],
+        }
+        return iam.RolePolicy(
+            f"{self._prefix}-policy",
+            name=self.plan.role_name,
+            role=self._role.name,
+            policy=json.dumps(document),
+            opts=self._child,
+        )
+
+    def _log_group(self) -> pulumi.Resource:
+        return cloudwatch.LogGroup(
+            f"{self._prefix}-logs",
+            name=self.plan.log_group,
+            retention_in_days=self.plan.log_retention_days,
+            region=self.plan.region,
+            tags=self.plan.tags,
+            opts=self._child,
+        )
+
+    def _key(self, generation: str) -> pulumi.Output[str]:
+        password = RandomPassword(
+            f"{self._prefix}-key-{generation}",
+            length=KEY_LENGTH,
+            special=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.Output.secret(pulumi.Output.concat("pw-", password.result))
+
+    def _key_secrets(self, keys: list[pulumi.Output[str]]) -> list[pulumi.Resource]:
+        document = pulumi.Output.secret(
+            pulumi.Output.all(*keys).apply(lambda found: json.dumps({"keys": found}))
+        )
+        made: list[pulumi.Resource] = []
+        for planned in self.plan.key_secrets:
+            secret = secretsmanager.Secret(
+                f"{self._prefix}-keys",
+                name=planned.name,
+                description=f"API keys of {self.plan.service} in {self.plan.environment}",
+                recovery_window_in_days=planned.recovery_window_days,
+                region=self.plan.region,
+                tags=self.plan.tags,
+                opts=self._child,
+            )
+            made.append(
+                secretsmanager.SecretVersion(
+                    f"{self._prefix}-keys",
+                    secret_id=secret.id,
+                    secret_string=document,
+                    region=self.plan.region,
+                    opts=self._child,
+                )
+            )
+        return made
+
+    def _make_function(self, needed: list[pulumi.Resource]) -> lambda_.Function:
+        plan = self.plan
+        return lambda_.Function(
+            f"{self._prefix}-function",
+            name=plan.function_name,
+            description=f"{plan.model} for {plan.service} in {plan.environment}",
+            role=self._role.arn,
+            package_type="Zip",
+            code=pulumi.FileArchive(str(runtime_archive().path)),
+            runtime=plan.runtime,
+            handler=plan.handler,
+            architectures=[plan.architecture],
+            memory_size=plan.memory_mb,
+            timeout=plan.timeout_seconds,
+            reserved_concurrent_executions=plan.reserved_concurrency,
+            publish=plan.publish,
+            environment=lambda_.FunctionEnvironmentArgs(variables=plan.environment_variables),
+            logging_config=lambda_.FunctionLoggingConfigArgs(
+                log_format="Text", log_group=plan.log_group
+            ),
+            region=plan.region,
+            tags=plan.tags,
+            opts=self._options(needed=needed),
+        )
+
+    def _alias(self, planned: Alias) -> list[pulumi.Resource]:
+        alias = lambda_.Alias(
+            f"{self._prefix}-alias",
+            name=planned.name,
+            function_name=self._function.name,
+            function_version=self._function.version,
+            region=self.plan.region,
+            opts=self._child,
+        )
+        warm = lambda_.ProvisionedConcurrencyConfig(
+            f"{self._prefix}-warm",
+            function_name=self._function.name,
+            qualifier=alias.name,
+            provisioned_concurrent_executions=planned.provisioned,
+            region=self.plan.region,
+            opts=self._child,
+        )
+        return [alias, warm]
+
+    def _permission(self, planned: UrlPermission, url: lambda_.FunctionUrl) -> lambda_.Permission:
+        return lambda_.Permission(
+            f"{self._prefix}-{planned.statement_id}",
+            statement_id=planned.statement_id,
+            function=self._function.name,
+            qualifier=self.plan.qualifier,
+            action=planned.action,
+            principal=planned.principal,
+            function_url_auth_type=planned.url_auth_type,
+            invoked_via_function_url=planned.invoked_via_url,
+            region=self.plan.region,
+            opts=self._options(needed=[url]),
+        )
+
+
+def _statement(statement: Statement) -> dict[str, object]:
+    condition = {operator: dict(keys) for operator, keys in statement.condition.items()}
+    return {
+        "Sid": statement.sid,
+        "Effect": "Allow",
+        "Action": list(statement.actions),
+        "Resource": list(statement.resources),
+        **({"Condition": condition} if condition else {}),
+    }
+
+
+def _without_slash(url_and_ready: list[object]) -> str:
+    return str(url_and_ready[0]).rstrip("/")

@@ -1,0 +1,34 @@
+"""How a gate reads the AWS resources that this target creates."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from portway.target import ResourceFacts
+
+_REGION: Final = ("region",)
+_NO_PLACE: Final = ResourceFacts(is_billed=False)
+_FREE: Final = ResourceFacts(region=_REGION, is_billed=False)
+
+FACTS: Final[Mapping[str, ResourceFacts]] = {
+    "aws:cloudwatch/logGroup:LogGroup": ResourceFacts(region=_REGION),
+    "aws:iam/role:Role": ResourceFacts(
+        is_billed=False, model_routes=("inlinePolicies[].policy", "managedPolicyArns")
+    ),
+    "aws:iam/rolePolicy:RolePolicy": ResourceFacts(is_billed=False, model_routes=("policy",)),
+    "aws:secretsmanager/secret:Secret": ResourceFacts(
+        region=_REGION, replicas=("replicas[].region",)
+    ),
+    "aws:secretsmanager/secretVersion:SecretVersion": _FREE,
+    "aws:lambda/function:Function": ResourceFacts(
+        region=_REGION,
+        maximum="reservedConcurrentExecutions",
+        model_routes=("environment.variables",),
+    ),
+    "aws:lambda/functionUrl:FunctionUrl": _FREE,
+    "aws:lambda/permission:Permission": _FREE,
+    "aws:lambda/alias:Alias": _FREE,
+    "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": ResourceFacts(
+        region=_REGION, maximum="provisionedConcurrentExecutions"
+    ),
+    "random:index/randomPassword:RandomPassword": _NO_PLACE,
+}

@@ -21,7 +21,7 @@ def find_project(start: Path | None = None) -> Path:
         if (folder / PROJECT_FILE).is_file():
             return folder
     message = f"no {PROJECT_FILE} in this folder or above; go to the project, or make one with `pulumi new`"
-    raise BadInput([Problem("", message, shown(here))])
+    raise BadInput([Problem("", message, here.as_posix())])
 
 
 def stacks_folder(project: Path) -> Path:

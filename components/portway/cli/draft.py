@@ -1,0 +1,139 @@
+"""A spec and a stack that are about to be written, and their text."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portway.errors import BadInput, Problem
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]*( [A-Za-z0-9._/@-]+)*")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_TRUTH = ("true", "false")
+_NOT_TEXT = re.compile(r"(?i)null|true|false|yes|no|on|off|y|n|[-+.\d_xobe]+")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the flags and the answers say so far; None and empty where nothing was said."""
+
+    name: str | None
+    model: str | None
+    target: str | None
+    region: str | None
+    cluster: str | None
+    environment: str
+    residency: tuple[str, ...]
+    minimum: int | None
+    maximum: int | None
+    concurrency: int | None
+    auth: str | None
+    reach: str | None
+    budget: str | None
+    options: Mapping[str, str]
+    settings: Mapping[str, str]
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> "Draft":
+        """The draft that flags describe.
+
+        Raises:
+            BadInput: an ``--option`` or a ``--config`` that is not KEY=VALUE.
+        """
+        pairs: dict[str, Any] = {
+            "options": _pairs("--option", given["options"]),
+            "settings": _pairs("--config", given["settings"]),
+        }
+        return cls(**{**given, **pairs})
+
+    @property
+    def stack_name(self) -> str:
+        """``<service>.<environment>.<target>``."""
+        return f"{self.name}.{self.environment}.{self.target}"
+
+    @property
+    def describes_a_spec(self) -> bool:
+        """Whether any flag was given that belongs to a spec and not to a stack."""
+        numbers = (self.minimum, self.maximum, self.concurrency)
+        texts = (self.model, self.auth, self.reach, self.budget, self.residency)
+        return any(number is not None for number in numbers) or any(texts)
+
+    def spec_path(self, folder: Path) -> Path:
+        """Where the spec is, or will be."""
+        return folder / "specs" / f"{self.name}.yaml"
+
+    def stack_path(self, folder: Path) -> Path:
+        """Where the stack file will be."""
+        return folder / f"Pulumi.{self.stack_name}.yaml"
+
+
+def spec_text(draft: Draft) -> str:
+    """The spec's file."""
+    scaling = {
+        "min": str(draft.minimum or 0),
+        "max": str(1 if draft.maximum is None else draft.maximum),
+        "concurrency": str(8 if draft.concurrency is None else draft.concurrency),
+    }
+    lines = [
+        f"name: {_scalar(draft.name)}",
+        f"model: {_scalar(draft.model)}",
+        f"scaling: {_flow(scaling)}",
+        f"access: {_flow({'auth': draft.auth or 'api-key', 'reach': draft.reach or 'public'})}",
+    ]
+    if draft.residency:
+        names = ", ".join(_scalar(name) for name in draft.residency)
+        lines.append(f"residency: {names if len(draft.residency) == 1 else f'[{names}]'}")
+    if draft.budget:
+        lines.append(f"budget: {_flow({'monthly_usd': draft.budget})}")
+    return "\n".join(lines) + "\n"
+
+
+def stack_text(draft: Draft) -> str:
+    """The stack's file."""
+    placement = [f"target: {_scalar(draft.target)}", f"region: {_scalar(draft.region)}"]
+    if draft.cluster:
+        placement.append(f"cluster: {_scalar(draft.cluster)}")
+    if draft.options:
+        placement.append(f"options: {_flow(draft.options)}")
+    lines = [
+        "config:",
+        f"  portway:spec: {_scalar(f'specs/{draft.name}.yaml')}",
+        f"  portway:placement: {{{', '.join(placement)}}}",
+        *(f"  {_scalar_key(key)}: {_scalar(value)}" for key, value in draft.settings.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _flow(values: Mapping[str, str]) -> str:
+    inside = (f"{_scalar_key(key)}: {_value(value)}" for key, value in values.items())
+    return f"{{{', '.join(inside)}}}"
+
+
+def _value(text: str) -> str:
+    """Numbers and truth values as they are, everything else as text."""
+    return text if _NUMBER.fullmatch(text) or text in _TRUTH else _scalar(text)
+
+
+def _scalar(text: str | None) -> str:
+    """``text`` as a YAML scalar that reads back as text; JSON's quotes are YAML's."""
+    if text and _PLAIN.fullmatch(text) and not _NOT_TEXT.fullmatch(text):
+        return text
+    return json.dumps(text or "", ensure_ascii=False)
+
+
+def _scalar_key(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z][\w-]*(:[A-Za-z][\w.-]*)?", text) else json.dumps(text)
+
+
+def _pairs(flag: str, texts: Iterable[str]) -> Mapping[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    problems = [
+        Problem(flag, f"is {key!r}; write KEY=VALUE")
+        for key, equals, _ in pairs
+        if not (key and equals)
+    ]
+    if problems:
+        raise BadInput(problems)
+    return {key: value for key, _, value in pairs}

@@ -1,6 +1,5 @@
 """A request body becomes a `ChatRequest`, or one error that names the field."""
 
-import re
 from collections.abc import Callable
 
 from .config import Config
@@ -11,12 +10,12 @@ from .errors import (
     unsupported,
     unsupported_value,
 )
-from .jsons import JsonObject, as_list, as_object, as_text, decode, is_integer, is_number
+from .jsons import JsonObject, as_list, as_object, decode, is_integer, is_number
 from .upstream import ChatRequest
+from .validate_messages import checked_messages
+from .validate_tools import check_response_format, check_tools
 
-_ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 _MOST_STOPS = 4
-_FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Check = Callable[[object], str | None]
 """Returns what a value must be, when it is not."""
@@ -111,14 +110,14 @@ def chat_request(data: bytes, config: Config, request_id: str) -> ChatRequest:
     """
     body = _body(data)
     _check_model(body, config)
-    messages = _messages(body.get("messages"))
+    messages = checked_messages(body.get("messages"))
     for name, check in _FIELDS.items():
         if name in body and (wanted := check(body[name])) is not None:
             raise invalid(f"'{name}' must be {wanted}.", name, "invalid_value")
     if body.get("n", 1) != 1:
         raise unsupported("n", "'n' must be 1: one answer per request; send more requests instead.")
-    _check_tools(body)
-    _check_response_format(body.get("response_format"))
+    check_tools(body)
+    check_response_format(body.get("response_format"))
     if body.get("top_logprobs") and not body.get("logprobs"):
         raise invalid("'top_logprobs' needs 'logprobs' to be true.", "top_logprobs")
     stream = bool(body.get("stream", False))
@@ -197,132 +196,3 @@ def _include_usage(body: JsonObject, *, stream: bool) -> bool:
             "stream_options.include_obfuscation", "This service does not obfuscate its stream."
         )
     return bool(options.get("include_usage"))
-
-
-def _messages(value: object) -> list[JsonObject]:
-    messages = as_list(value)
-    if value is None:
-        raise invalid("'messages' is missing.", "messages", "missing_required_parameter")
-    if not messages:
-        raise invalid("'messages' must be a list with at least one message.", "messages")
-    return [_message(message, f"messages[{i}]") for i, message in enumerate(messages)]
-
-
-def _message(value: object, path: str) -> JsonObject:
-    message = as_object(value)
-    if message is None:
-        raise invalid(f"'{path}' must be an object.", path, "invalid_type")
-    role = message.get("role")
-    if role not in _ROLES:
-        raise invalid(f"'{path}.role' must be one of {', '.join(_ROLES)}.", f"{path}.role")
-    content = message.get("content")
-    if content is None and role != "assistant":
-        raise invalid(f"'{path}.content' is missing.", f"{path}.content")
-    if as_list(content) is not None:
-        for i, part in enumerate(as_list(content) or []):
-            _check_part(part, f"{path}.content[{i}]")
-    elif content is not None and not isinstance(content, str):
-        raise invalid(
-            f"'{path}.content' must be a string or a list of parts.",
-            f"{path}.content",
-            "invalid_type",
-        )
-    if role == "tool" and not as_text(message.get("tool_call_id")):
-        raise invalid(f"'{path}.tool_call_id' is missing.", f"{path}.tool_call_id")
-    _check_calls(message.get("tool_calls"), f"{path}.tool_calls")
-    return message
-
-
-def _check_part(value: object, path: str) -> None:
-    part = as_object(value)
-    if part is None or not as_text(part.get("type")):
-        raise invalid(f"'{path}' must be an object with a 'type'.", path, "invalid_type")
-    if part["type"] == "text" and not isinstance(part.get("text"), str):
-        raise invalid(f"'{path}.text' must be a string.", f"{path}.text", "invalid_type")
-    if part["type"] == "image_url":
-        image = as_object(part.get("image_url"))
-        if image is None or not as_text(image.get("url")):
-            raise invalid(
-                f"'{path}.image_url.url' must be a string.", f"{path}.image_url", "invalid_type"
-            )
-
-
-def _check_calls(value: object, path: str) -> None:
-    if value is None:
-        return
-    calls = as_list(value)
-    if calls is None:
-        raise invalid(f"'{path}' must be a list.", path, "invalid_type")
-    for i, call in enumerate(calls):
-        function = as_object((as_object(call) or {}).get("function"))
-        complete = function is not None and all(
-            isinstance(part, str)
-            for part in (call.get("id"), function.get("name"), function.get("arguments"))
-        )
-        if not complete:
-            raise invalid(
-                f"'{path}[{i}]' must have 'id', 'function.name' and 'function.arguments' strings.",
-                f"{path}[{i}]",
-            )
-
-
-def _check_tools(body: JsonObject) -> None:
-    tools: object = body.get("tools")
-    names: set[str] = set()
-    if tools is not None and not as_list(tools):
-        raise invalid("'tools' must be a list with at least one tool.", "tools", "invalid_type")
-    for i, tool in enumerate(as_list(tools) or []):
-        path = f"tools[{i}]"
-        if as_object(tool) is None or tool.get("type") != "function":
-            raise unsupported_value(f"{path}.type", f"'{path}.type' must be 'function'.")
-        function = as_object(tool.get("function")) or {}
-        name = as_text(function.get("name")) or ""
-        if not _FUNCTION_NAME.fullmatch(name):
-            raise invalid(
-                f"'{path}.function.name' must be 1 to 64 letters, digits, '_' or '-'.",
-                f"{path}.function.name",
-            )
-        if function.get("parameters") is not None and as_object(function["parameters"]) is None:
-            raise invalid(
-                f"'{path}.function.parameters' must be a JSON schema object.",
-                f"{path}.function.parameters",
-                "invalid_type",
-            )
-        names.add(name)
-    _check_tool_choice(body.get("tool_choice"), names)
-
-
-def _check_tool_choice(choice: object, names: set[str]) -> None:
-    named = as_object(choice)
-    if choice is None or choice == "none":
-        return
-    if choice in ("auto", "required"):
-        if not names:
-            raise invalid(f"'tool_choice' is '{choice}' but there are no 'tools'.", "tool_choice")
-        return
-    if named is None or named.get("type") != "function":
-        raise unsupported_value(
-            "tool_choice",
-            "'tool_choice' must be 'auto', 'none', 'required' or a function from 'tools'.",
-        )
-    name = as_text((as_object(named.get("function")) or {}).get("name"))
-    if name not in names:
-        raise invalid("'tool_choice' names a function that is not in 'tools'.", "tool_choice")
-
-
-def _check_response_format(value: object) -> None:
-    if value is None:
-        return
-    chosen = as_object(value)
-    kind = chosen.get("type") if chosen is not None else None
-    if chosen is None or kind not in ("text", "json_object", "json_schema"):
-        raise invalid(
-            "'response_format.type' must be 'text', 'json_object' or 'json_schema'.",
-            "response_format",
-        )
-    schema = as_object((as_object(chosen.get("json_schema")) or {}).get("schema"))
-    if kind == "json_schema" and schema is None:
-        raise invalid(
-            "'response_format.json_schema.schema' must be a JSON schema object.",
-            "response_format.json_schema",
-        )

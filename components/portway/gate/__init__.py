@@ -1,0 +1,1 @@
+"""Gates: what the policy packs share, and the preview that runs them."""

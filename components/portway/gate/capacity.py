@@ -1,0 +1,181 @@
+"""How many instances a resource may run, and how many GPUs one of them holds."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from fnmatch import fnmatchcase
+from typing import Any, cast
+
+from portway.gate.resource import Resource, Stack
+from portway.gate.tables import NO_FACTS, both, reason, table, table_facts, target_facts
+from portway.gate.values import Known, Missing, Unknown, shown
+from portway.target import ResourceFacts
+
+_TABLE = "capacity.json"
+
+
+class Kind(Enum):
+    """What is known of a resource type's instances."""
+
+    RUNS = auto()
+    NOTHING = auto()
+    UNREAD = auto()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to count the instances of one resource type."""
+
+    kind: Kind
+    facts: ResourceFacts = NO_FACTS
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number that was found."""
+
+    value: int
+    path: str = ""
+
+
+@dataclass(frozen=True)
+class Uncounted:
+    """A number that could not be found: why. ``is_missing``: it was never set."""
+
+    path: str
+    why: str
+    is_missing: bool = False
+
+
+def reading(resource: Resource) -> Reading:
+    """How to count ``resource``: the targets' facts and the reviewed lists."""
+    token = resource.type
+    targets = target_facts().get(token, NO_FACTS)
+    facts = table_facts(_TABLE, token)
+    if facts is not None or targets.maximum or targets.gpus or targets.scales:
+        return Reading(Kind.RUNS, both(targets, facts or NO_FACTS))
+    if because := reason(_TABLE, "runs_nothing", token):
+        return Reading(Kind.NOTHING, because=because)
+    if token in target_facts():
+        return Reading(Kind.NOTHING, because="its target says that it runs no instance")
+    clouds: Mapping[str, Any] = table("reviewed.json")["clouds"]
+    if reason("reviewed.json", "components", token) or (
+        resource.provider is None and resource.package not in clouds
+    ):
+        return Reading(Kind.NOTHING, because="a component: its children are judged one by one")
+    why = f"nobody has read yet how many instances or GPUs {token} may run"
+    return Reading(Kind.UNREAD, because=why)
+
+
+def maximum(resource: Resource, facts: ResourceFacts) -> Count | Uncounted:
+    """The most instances ``resource`` itself declares, in all of its places together."""
+    if facts.maximum is None:
+        return Count(1)
+    found: list[Count] = []
+    absent = Uncounted(facts.maximum, f"{facts.maximum} is not set", is_missing=True)
+    for path in (facts.maximum, *facts.maximum_also):
+        count = _number(resource.properties.get(path))
+        if isinstance(count, Count):
+            found.append(count)
+        elif not count.is_missing:
+            return count
+        elif not isinstance(resource.properties.get(path), Missing):
+            absent = count
+    if not found:
+        return absent
+    most = max(found, key=lambda count: count.value)
+    copies = list(resource.properties.leaves(*facts.replicas))
+    for seen in copies:
+        if isinstance(seen, Unknown):
+            return Uncounted(seen.path, f"{seen.path} is known only after deployment")
+    return Count(most.value * max(1, len(copies)), most.path)
+
+
+def gpus(resource: Resource, facts: ResourceFacts) -> Count | Uncounted:
+    """The GPUs (or other accelerators) of one instance of ``resource``."""
+    total = 0
+    for path in _claims(resource, facts):
+        if not isinstance(resource.properties.get(path), Missing):
+            return Uncounted(path, f"{path} claims devices that cannot be counted here")
+    for seen in _gpu_values(resource, facts):
+        count = _number(seen)
+        if isinstance(count, Uncounted):
+            return count
+        total += count.value
+    return Count(total)
+
+
+def at_most(resource: Resource, facts: ResourceFacts, stack: Stack) -> Count | Uncounted:
+    """The most instances of ``resource``, by itself and by whatever scales it in ``stack``."""
+    counts = [maximum(scaler, by) for scaler, by, _ in scalers(resource, stack)]
+    own = maximum(resource, facts)
+    if not (isinstance(own, Uncounted) and own.is_missing and counts):
+        counts.append(own)
+    for count in counts:
+        if isinstance(count, Uncounted):
+            return count
+    return max((count for count in counts if isinstance(count, Count)), key=lambda one: one.value)
+
+
+def scalers(resource: Resource, stack: Stack) -> Iterator[tuple[Resource, ResourceFacts, bool]]:
+    """The autoscalers in ``stack`` that scale ``resource``; True where that is certain."""
+    name = resource.properties.get("metadata.name")
+    for other in stack.resources:
+        facts = reading(other).facts
+        if facts.scales is None or resource.package != other.package:
+            continue
+        wanted = other.properties.get(facts.scales)
+        sources = [urn for urns in (other.depends_on or {}).values() for urn in urns]
+        if isinstance(name, Known) and isinstance(wanted, Known):
+            if name.value == wanted.value:
+                yield other, facts, True
+        else:
+            yield other, facts, resource.urn in sources
+
+
+def _gpu_values(resource: Resource, facts: ResourceFacts) -> Iterator[Known | Unknown]:
+    if resource.package != "kubernetes":
+        yield from resource.properties.leaves(*facts.gpus)
+        return
+    pods: dict[str, Any] = table(_TABLE)["pods"]
+    for spec in pods["spec_paths"]:
+        for containers in pods["container_lists"]:
+            for limits in resource.properties.every(f"{spec}.{containers}[].resources.limits"):
+                yield from _named(limits, pods["gpu_names"])
+
+
+def _named(limits: Known | Unknown, patterns: list[str]) -> Iterator[Known | Unknown]:
+    if isinstance(limits, Unknown) or not isinstance(limits.value, Mapping):
+        yield limits
+        return
+    for name, amount in cast("Mapping[str, Any]", limits.value).items():
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            path = f'{limits.path}["{name}"]'
+            is_known = isinstance(amount, str | int | float)
+            yield Known(path, amount) if is_known else Unknown(path)
+
+
+def _claims(resource: Resource, facts: ResourceFacts) -> Iterator[str]:
+    yield from facts.gpu_claims
+    if resource.package == "kubernetes":
+        pods: dict[str, Any] = table(_TABLE)["pods"]
+        yield from (f"{spec}.{pods['claims']}" for spec in pods["spec_paths"])
+
+
+def _number(seen: Known | Unknown | Missing) -> Count | Uncounted:
+    """A count of at least 0, given as a number or as its text; -1 means no limit to the clouds."""
+    if isinstance(seen, Missing):
+        return Uncounted(seen.path, f"{seen.path} is not set", is_missing=True)
+    if isinstance(seen, Unknown):
+        return Uncounted(
+            seen.path, f"{seen.path} is known only after deployment; make it a literal"
+        )
+    if isinstance(seen.value, str | int | float) and not isinstance(seen.value, bool):
+        text = str(seen.value)
+        if re.fullmatch(r"\d{1,9}(?:\.0+)?", text):
+            return Count(int(float(text)), seen.path)
+        if text == "-1":
+            return Uncounted(seen.path, f"{seen.path} is -1, which sets no limit", is_missing=True)
+    return Uncounted(seen.path, f"{seen.path} is {shown(seen.value)}, which is no whole number")

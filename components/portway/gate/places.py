@@ -1,0 +1,175 @@
+"""Where a resource is, read off the resource itself, its provider, or the organisation's word.
+
+A tag or a label is no evidence. What cannot be told is said to be so, never guessed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from portway.gate.resource import Resource
+from portway.gate.tables import NO_FACTS, both, located, reason, table, table_facts, target_facts
+from portway.gate.values import Known, Missing, Unknown, shown
+from portway.target import ResourceFacts
+
+_TABLE = "reviewed.json"
+
+
+class Kind(Enum):
+    """What is known of a resource type's place."""
+
+    LOCATED = auto()
+    """The resource or its provider says it."""
+    IN_CLUSTER = auto()
+    """A Kubernetes object: where its cluster is, which only configuration can say."""
+    INSIDE = auto()
+    """Kept in another resource, and so where that one is."""
+    PLACELESS = auto()
+    """Reviewed: it has no place, or its parts are judged one by one."""
+    UNREAD = auto()
+    """Nobody has read this type for this pack."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to find the place of one resource type; ``because`` is the reviewed reason, if any."""
+
+    kind: Kind
+    facts: ResourceFacts = NO_FACTS
+    because: str = ""
+
+
+@dataclass(frozen=True)
+class At:
+    """A place that was found, and the property that says so."""
+
+    path: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Nowhere:
+    """A place that could not be found: why, and what would tell."""
+
+    path: str
+    why: str
+
+
+def reading(resource: Resource) -> Reading:
+    """How to read ``resource``: the pinned SDKs, the targets' facts and the reviewed lists."""
+    token = resource.type
+    if because := reason(_TABLE, "unread", token):
+        return Reading(Kind.UNREAD, because=because)
+    if because := reason(_TABLE, "components", token):
+        return Reading(Kind.PLACELESS, because=because)
+    targets = target_facts().get(token)
+    facts = both(targets or NO_FACTS, table_facts(_TABLE, token) or NO_FACTS)
+    if resource.package == "kubernetes":
+        return Reading(Kind.IN_CLUSTER, facts)
+    own = located(token)
+    if own or facts.region:
+        # The SDK's own list first: a target's facts can add a place to look at, not hide one.
+        paths = tuple(dict.fromkeys((*facts.region, *own)))
+        return Reading(Kind.LOCATED, both(facts, ResourceFacts(region=paths)))
+    if because := reason(_TABLE, "placeless", token):
+        return Reading(Kind.PLACELESS, facts, because)
+    if facts.inside:
+        return Reading(Kind.INSIDE, facts)
+    return _unlisted(resource, is_in_facts=targets is not None)
+
+
+def places(
+    resource: Resource, facts: ResourceFacts, clusters: Mapping[str, str]
+) -> Iterator[At | Nowhere]:
+    """Every place ``resource`` is in: its own (or its provider's), then its replicas'."""
+    if resource.package == "kubernetes":
+        yield from _cluster(resource, clusters)
+    else:
+        yield from _own(resource, facts)
+    yield from map(_read, resource.properties.leaves(*facts.replicas))
+
+
+def provider_place(resource: Resource) -> At | Nowhere | None:
+    """Where a provider resource points to; None when it names no region itself."""
+    for path in _cloud(resource).get("provider_region", ()):
+        seen = resource.properties.get(path)
+        if not isinstance(seen, Missing):
+            return _read(seen)
+    return None
+
+
+def clusters_named(resource: Resource) -> tuple[str, ...]:
+    """What configuration may call the cluster of a Kubernetes object: URN, context, name."""
+    provider = resource.provider
+    if provider is None:
+        return ()
+    context = provider.properties.get("context")
+    known = (context.value,) if isinstance(context, Known) else ()
+    return (provider.urn, *map(str, known), provider.name)
+
+
+def _unlisted(resource: Resource, *, is_in_facts: bool) -> Reading:
+    if is_in_facts:
+        return Reading(Kind.PLACELESS, because="its target says that it has no place of its own")
+    if resource.package in table(_TABLE)["clouds"]:
+        why = (
+            f"{resource.type} has no region of its own, or nobody has read yet where it keeps data"
+        )
+        return Reading(Kind.UNREAD, because=why)
+    if resource.provider is None:
+        return Reading(Kind.PLACELESS, because="a component: its children are judged one by one")
+    why = f"nobody has read yet where resources of the package {resource.package} keep data"
+    return Reading(Kind.UNREAD, because=why)
+
+
+def _own(resource: Resource, facts: ResourceFacts) -> Iterator[At | Nowhere]:
+    seen = resource.properties.first(facts.region)
+    if seen:
+        yield from map(_read, seen)
+        return
+    names = " or ".join(path for path in facts.region if "[]" not in path) or facts.region[0]
+    inherits: list[str] = _cloud(resource).get("inherits", [])
+    if facts.needs_region or not set(inherits) & set(facts.region):
+        yield Nowhere(facts.region[0], f"{names} is not set, so the vendor chooses; set it")
+        return
+    if resource.provider is not None:
+        for path in _cloud(resource)["provider_region"]:
+            found = resource.provider.properties.get(path)
+            if not isinstance(found, Missing):
+                place = _read(found)
+                yield At(f"provider.{place.path}", place.region) if isinstance(place, At) else place
+                return
+    yield Nowhere(
+        facts.region[0],
+        f"neither {names} nor its provider's region is set, so it would be wherever the machine "
+        f"that deploys happens to point; set one of them",
+    )
+
+
+def _cluster(resource: Resource, clusters: Mapping[str, str]) -> Iterator[At | Nowhere]:
+    names = clusters_named(resource)
+    found = [name for name in names if name in clusters]
+    for name in found:
+        yield At(f"clusters.{name}", clusters[name])
+    if not found:
+        called = f" (known as {' or '.join(map(repr, names[1:]))})" if names[1:] else ""
+        yield Nowhere(
+            "",
+            f"no property says where its cluster{called} is; say it under clusters in the "
+            f"configuration of the residency pack",
+        )
+
+
+def _read(seen: Known | Unknown) -> At | Nowhere:
+    if isinstance(seen, Unknown):
+        why = f"{seen.path} is known only after deployment; give it a literal region"
+        return Nowhere(seen.path, why)
+    if not isinstance(seen.value, str) or not seen.value.strip():
+        return Nowhere(seen.path, f"{seen.path} is {shown(seen.value)}, which names no region")
+    return At(seen.path, seen.value)
+
+
+def _cloud(resource: Resource) -> dict[str, Any]:
+    clouds: dict[str, dict[str, Any]] = table(_TABLE)["clouds"]
+    return clouds.get(resource.package, {})

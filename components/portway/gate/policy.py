@@ -1,0 +1,224 @@
+"""Packs for Pulumi. The only module that touches raw properties or imports ``pulumi_policy``.
+
+The engine's SDK answers a rule that reads an unknown value with one *advisory* "can't run policy",
+even when the policy is mandatory, and one such value in a stack policy leaves every later resource
+unjudged. So no rule ever meets a raw property: they are settled here, and an unknown is data.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import cast
+
+import grpc
+from google.protobuf import json_format
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime import proto
+from pulumi.runtime.proto import analyzer_pb2_grpc
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.policy import (
+    PolicyProviderResource,
+    PolicyResource,
+    _PolicyAnalyzerServicer,  # pyright: ignore[reportPrivateUsage] - see Analyzer
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from portway.errors import BadInput
+from portway.gate.config import PackConfig
+from portway.gate.pack import ADVICE, Pack, load_pack
+from portway.gate.resource import Provider, Resource
+from portway.gate.session import Finding, Level, Session
+from portway.gate.values import UNKNOWN, View
+
+_WORKERS = 4
+_LARGEST_MESSAGE_BYTES = 400 * 1024 * 1024
+
+
+def settle(value: object) -> object:
+    """``value`` as plain data, with ``UNKNOWN`` wherever the SDK's proxies would raise.
+
+    Files and archives are unknown too: their contents are not read.
+    """
+    if isinstance(value, Mapping):
+        mapping = cast("Mapping[str, object]", value)
+        return {key: _settled(mapping, key) for key in mapping}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        items = cast("Sequence[object]", value)
+        return [_settled(items, index) for index in range(len(items))]
+    return value if value is None or isinstance(value, str | bool | int | float) else UNKNOWN
+
+
+def _settled(container: Mapping[str, object] | Sequence[object], key: str | int) -> object:
+    try:
+        return settle(cast("Mapping[str | int, object]", container)[key])
+    except UnknownValueError:
+        return UNKNOWN
+
+
+class PolicySet:
+    """The policies of one pack, all dispatching to one session."""
+
+    def __init__(self, pack: Pack) -> None:
+        """No configuration yet: until it comes, the packs judge by what the stack declares."""
+        self.pack = pack
+        self._session = self._start(pack.configure({}))
+
+    def configure(self, config: PackConfig) -> None:
+        """Start afresh with ``config``."""
+        self._session = self._start(config)
+
+    @property
+    def policies(self) -> list[Policy]:
+        """In the order they run: those that refuse, then their twins that only report."""
+        resource, stack = self.pack.refusing
+        rules = ", ".join(rule.id for rule in self.pack.rules)
+        return [
+            self._resource_policy(resource, f"Judges each resource by: {rules}.", Level.MANDATORY),
+            self._stack_policy(stack, f"Judges the whole stack by: {rules}.", Level.MANDATORY),
+            self._resource_policy(
+                resource + ADVICE, "Reports what was let pass on each resource.", Level.ADVISORY
+            ),
+            self._stack_policy(
+                stack + ADVICE, "Reports what was let pass in the stack.", Level.ADVISORY
+            ),
+        ]
+
+    def _start(self, config: PackConfig) -> Session:
+        return Session(
+            self.pack.rules, config, is_preview=os.environ.get("PULUMI_DRY_RUN") == "true"
+        )
+
+    def _resource_policy(self, name: str, description: str, level: Level) -> Policy:
+        def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+            findings = self._session.resource(_resource(args))
+            for finding in _at(level, findings):
+                report(finding.text, None)
+
+        return ResourceValidationPolicy(
+            name=name,
+            description=description,
+            validate=validate,
+            enforcement_level=EnforcementLevel(level.value),
+        )
+
+    def _stack_policy(self, name: str, description: str, level: Level) -> Policy:
+        def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+            resources = [_stack_resource(resource) for resource in args.resources]
+            for finding in _at(level, self._session.stack(resources)):
+                report(finding.text, finding.violation.urn)
+
+        return StackValidationPolicy(
+            name=name,
+            description=description,
+            validate=validate,
+            enforcement_level=EnforcementLevel(level.value),
+        )
+
+
+class Analyzer(_PolicyAnalyzerServicer):
+    """The SDK's analyzer, with one configuration for all policies of a pack.
+
+    The SDK shows a policy only its own configuration, and offers no public place to refuse a wrong
+    one before the first resource; this class is the smallest change that gives both.
+    """
+
+    def __init__(self, policies: PolicySet) -> None:
+        """Serve ``policies``."""
+        self._set = policies
+        super().__init__(
+            f"portway-{policies.pack.name}",
+            "0.0.1",  # the engine takes the version from PulumiPolicy.yaml
+            policies.policies,
+            EnforcementLevel.MANDATORY,
+        )
+
+    def Configure(  # noqa: N802 - gRPC's name
+        self, request: proto.ConfigureAnalyzerRequest, _context: grpc.ServicerContext
+    ) -> Empty:
+        """Take the configuration, or refuse it with everything wrong in it."""
+        given = {
+            name: json_format.MessageToDict(said.properties)
+            for name, said in request.policyConfig.items()
+        }
+        try:
+            config = self._set.pack.configure(given)
+        except BadInput as error:
+            wrong = f"the configuration of the {self._set.pack.name} pack is wrong:\n{error}"
+            _context.abort(grpc.StatusCode.INVALID_ARGUMENT, wrong)
+            raise
+        self._set.configure(config)
+        if not _may_advise(config):
+            # Each policy costs a fresh reading of every resource; this one would have nothing to say.
+            twin = f"{self._set.pack.refusing[0]}{ADVICE}"
+            request.policyConfig[twin].enforcementLevel = proto.DISABLED
+        super().Configure(request, _context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
+        return Empty()
+
+
+def serve(folder: Path) -> None:
+    """Run the pack in ``folder`` for the engine that started this process. Never returns."""
+    server = grpc.server(
+        ThreadPoolExecutor(max_workers=_WORKERS),
+        options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES)],
+    )
+    analyzer_pb2_grpc.add_AnalyzerServicer_to_server(Analyzer(PolicySet(load_pack(folder))), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    # The engine reads the port from the first line; a pipe would hold it back unflushed.
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        server.stop(0)
+
+
+def _at(level: Level, findings: Iterable[Finding]) -> Iterable[Finding]:
+    return (finding for finding in findings if finding.level is level)
+
+
+def _may_advise(config: PackConfig) -> bool:
+    return bool(config.rules or config.exemptions) or not config.strict
+
+
+def _resource(args: ResourceValidationArgs) -> Resource:
+    return Resource(
+        urn=args.urn,
+        name=args.name,
+        type=args.resource_type,
+        properties=View(settle(args.props)),
+        provider=_provider(args.provider),
+        parent=args.opts.parent,
+    )
+
+
+def _stack_resource(resource: PolicyResource) -> Resource:
+    return Resource(
+        urn=resource.urn,
+        name=resource.name,
+        type=resource.resource_type,
+        properties=View(settle(resource.props)),
+        provider=_provider(resource.provider),
+        parent=resource.parent.urn if resource.parent is not None else None,
+        depends_on={
+            name: tuple(source.urn for source in sources)
+            for name, sources in resource.property_dependencies.items()
+        },
+    )
+
+
+def _provider(provider: PolicyProviderResource | None) -> Provider | None:
+    if provider is None:
+        return None
+    return Provider(provider.name, provider.urn, View(settle(provider.props)))

@@ -1,0 +1,175 @@
+"""Reading a resource's properties, when any of them may not be known yet.
+
+A tree is plain data (mappings, sequences, strings, numbers, booleans, None) in which ``UNKNOWN``
+stands for a value that nobody can know now: computed by a cloud later, or a secret that cannot be
+decrypted here. Nothing in this module raises over what a tree holds.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, Final, cast
+
+_STEP = re.compile(r'\["([^"]*)"\]|\[(\d*)\]|([^.\[\]]+)')
+_UNREADABLE_SECRET = "[secret]"  # noqa: S105 - what `pulumi policy analyze --file` writes for one
+_PLACE = re.compile(
+    r"(?i)global|unspecified|us|eu|europe|asia|(?:nam|eur|asia)\d{1,2}"
+    r"|[a-z]{2,14}(?:-[a-z]{2,14}){1,3}-?\d{1,2}(?:-?[a-z])?"
+)
+
+
+class _Marker(Enum):
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = _Marker.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Known:
+    """A value that is set. Whole floats are integers, as they were before they crossed a wire."""
+
+    path: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A value that is set and cannot be known now. ``path`` is where knowledge ends."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A value that is not set, or set to nothing."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class View:
+    """A resource's properties, read by Pulumi property paths (``a.b[].c["d.e"]``)."""
+
+    tree: Any
+
+    def get(self, path: str) -> Known | Unknown | Missing:
+        """The value at ``path``, which must not walk a list."""
+        seen = next(iter(self.every(path)), None)
+        return Missing(path) if seen is None else seen
+
+    def every(self, path: str) -> tuple[Known | Unknown, ...]:
+        """All values that are set at ``path``; ``[]`` walks a list. Empty when there is none."""
+        return tuple(_walk(self.tree, steps(path), ""))
+
+    def first(self, paths: Sequence[str]) -> tuple[Known | Unknown, ...]:
+        """The values at the first of ``paths`` where anything is set."""
+        for path in paths:
+            if seen := self.every(path):
+                return seen
+        return ()
+
+    def leaves(self, *paths: str) -> Iterator[Known | Unknown]:
+        """Every scalar at or under ``paths``, once, each with its own concrete path.
+
+        A string that holds a JSON object or list is read as the document it is.
+        """
+        found: dict[str, Known | Unknown] = {}
+        for path in paths:
+            for seen in self.every(path):
+                under = (seen,) if isinstance(seen, Unknown) else _leaves(seen.value, seen.path)
+                found.update((leaf.path, leaf) for leaf in under)
+        yield from found.values()
+
+
+@cache
+def steps(path: str) -> tuple[str | int | None, ...]:
+    """``path`` taken apart: names, list positions, and None for ``[]``."""
+    return tuple(_step(match) for match in _STEP.finditer(path))
+
+
+def document(value: object) -> object:
+    """``value`` as data when it is text that holds a JSON object or list; else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def shown(value: object) -> str:
+    """``value`` for a message: a number, or a text that has the shape of a place; else its size.
+
+    Policies see secrets in clear, so nothing that could be one is repeated.
+    """
+    if isinstance(value, bool | int | float):
+        return str(value)
+    if isinstance(value, str):
+        return value if _PLACE.fullmatch(value) else f"a text of {len(value)} characters"
+    return f"a {type(value).__name__}"
+
+
+def _step(match: re.Match[str]) -> str | int | None:
+    quoted, position, name = match.groups()
+    if position is not None:
+        return int(position) if position else None
+    return quoted if quoted is not None else name
+
+
+def _walk(tree: object, rest: tuple[str | int | None, ...], path: str) -> Iterator[Known | Unknown]:
+    value = _normal(tree)
+    if value is UNKNOWN:
+        yield Unknown(path)
+    elif value is None:
+        return
+    elif not rest:
+        yield Known(path, value)
+    else:
+        for child, child_path in _children(value, rest[0], path):
+            yield from _walk(child, rest[1:], child_path)
+
+
+def _children(value: object, step: str | int | None, path: str) -> Iterator[tuple[object, str]]:
+    if isinstance(step, str):
+        if isinstance(value, Mapping):
+            mapping = cast("Mapping[str, object]", value)
+            yield mapping.get(step), _joined(path, step)
+    elif _is_list(value):
+        items = cast("Sequence[object]", value)
+        wanted = range(len(items)) if step is None else range(step, min(step + 1, len(items)))
+        for index in wanted:
+            yield items[index], f"{path}[{index}]"
+
+
+def _leaves(value: object, path: str) -> Iterator[Known | Unknown]:
+    inner = document(_normal(value))
+    if inner is UNKNOWN:
+        yield Unknown(path)
+    elif isinstance(inner, Mapping):
+        for name, child in cast("Mapping[str, object]", inner).items():
+            yield from _leaves(child, _joined(path, str(name)))
+    elif _is_list(inner):
+        for index, child in enumerate(cast("Sequence[object]", inner)):
+            yield from _leaves(child, f"{path}[{index}]")
+    elif inner is not None:
+        yield Known(path, inner)
+
+
+def _joined(path: str, name: str) -> str:
+    if re.search(r"[.\[\]]", name):
+        return f'{path}["{name}"]'
+    return f"{path}.{name}" if path else name
+
+
+def _normal(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return UNKNOWN if value == _UNREADABLE_SECRET else value
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

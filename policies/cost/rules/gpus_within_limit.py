@@ -1,0 +1,111 @@
+"""The GPUs of a stack, with everything at its maximum, are no more than the organisation allows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from portway.gate.capacity import Count, Kind, Uncounted, at_most, gpus, maximum, reading
+from portway.gate.context import CostContext
+from portway.gate.resource import Resource, Stack
+from portway.gate.rule import Rule, Severity, Violation
+
+_PATH = "gpus"
+_NO_LIMIT = (
+    "the stack cannot be judged: it declares no budget and no limit is configured; "
+    "set max_gpus in the configuration of the cost pack, or budget in the spec"
+)
+
+
+@dataclass(frozen=True)
+class Use:
+    """The GPUs of one resource: ``each`` times at most ``instances``."""
+
+    resource: Resource
+    each: int
+    instances: int
+
+    @property
+    def total(self) -> int:
+        """With everything at its maximum."""
+        return self.each * self.instances
+
+    def __str__(self) -> str:
+        """``chat: 3 x 1``."""
+        return f"{self.resource.name}: {self.instances} x {self.each}"
+
+
+def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
+    """Refuse what cannot be counted, and, before anything else is seen, what is too much alone."""
+    how = reading(resource)
+    if how.kind is Kind.UNREAD:
+        message = f"{resource} cannot be counted: {how.because}"
+        yield Violation(message, resource.urn, "", undetermined=True)
+    if how.kind is not Kind.RUNS:
+        return
+    each = gpus(resource, how.facts)
+    if isinstance(each, Uncounted):
+        message = f"{resource} may hold GPUs that cannot be counted: {each.why}"
+        yield Violation(message, resource.urn, each.path, undetermined=True)
+    elif each.value and stack is not None:
+        most = at_most(resource, how.facts, stack)
+        if isinstance(most, Uncounted):
+            message = (
+                f"{resource} holds {each.value} GPUs in each of an unknown number of instances"
+            )
+            yield Violation(f"{message}: {most.why}", resource.urn, most.path, undetermined=True)
+    elif each.value and context.max_gpus is not None:
+        most = maximum(resource, how.facts)
+        if isinstance(most, Count) and each.value * most.value > context.max_gpus:
+            yield _too_many([Use(resource, each.value, most.value)], context.max_gpus)
+
+
+def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
+    """Refuse more GPUs than the limit, and a stack for which nobody has set one."""
+    if context.max_gpus is None:
+        if not context.budgets:
+            yield Violation(_NO_LIMIT, None, "limit")
+        else:
+            said = ", ".join(f"{budget} USD" for budget in context.budgets)
+            message = (
+                f"the declared budget ({said} a month) is not judged by this version, and no "
+                "max_gpus is configured: the number of GPUs is not limited"
+            )
+            yield Violation(message, None, "limit", advice=True)
+        return
+    uses = list(_uses(stack))
+    if sum(use.total for use in uses) > context.max_gpus:
+        yield _too_many(uses, context.max_gpus)
+
+
+def _uses(stack: Stack) -> Iterator[Use]:
+    """What can be counted; the rest is refused one by one."""
+    for resource in stack.resources:
+        how = reading(resource)
+        if how.kind is not Kind.RUNS:
+            continue
+        each = gpus(resource, how.facts)
+        if isinstance(each, Count) and each.value:
+            most = at_most(resource, how.facts, stack)
+            if isinstance(most, Count):
+                yield Use(resource, each.value, most.value)
+
+
+def _too_many(uses: list[Use], limit: int) -> Violation:
+    ranked = sorted(uses, key=lambda use: (-use.total, use.resource.urn))
+    total = sum(use.total for use in ranked)
+    listed = ", ".join(map(str, ranked))
+    message = (
+        f"{ranked[0].resource} and its stack may hold {total} GPUs ({listed}), more than the "
+        f"{limit} that max_gpus allows; lower the maximum (scaling.max in the spec), or have the "
+        "limit raised in the configuration of the cost pack"
+    )
+    return Violation(message, ranked[0].resource.urn, _PATH)
+
+
+RULE = Rule(
+    id="cost-gpus-within-limit",
+    severity=Severity.HIGH,
+    description="The GPUs of a stack at its maximum are no more than the organisation allows.",
+    remediation="Lower the maximum, or have max_gpus raised.",
+    judge=judge,
+    judge_stack=judge_stack,
+)

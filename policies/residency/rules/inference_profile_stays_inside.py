@@ -1,0 +1,176 @@
+"""No model call can be served outside the boundary by way of an inference profile."""
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from portway.gate.context import NO_BOUNDARY, ResidencyContext
+from portway.gate.places import At, places, reading
+from portway.gate.resource import Resource, Stack
+from portway.gate.routes import refusal, routes
+from portway.gate.rule import Rule, Severity, Violation
+from portway.gate.statements import Grant, grants, is_policy
+from portway.gate.tables import table
+from portway.gate.values import Known, Unknown, steps
+from portway.residency.boundary import Boundary
+
+_REGION_NAME = re.compile(
+    r"(?i)(?:^|[.\"\]_])(?:aws_|bedrock_|aws_default_|bedrock_aws_)+region(?:_name)?\"?\]?$"
+)
+_MANAGED_POLICY = re.compile(r"arn:aws[a-z-]*:iam::aws:policy/(?:[\w-]+/)*(?P<name>[\w+=,.@-]+)")
+_POLICY_TYPES = "aws:iam/*"
+
+
+def judge(
+    resource: Resource, context: ResidencyContext, stack: Stack | None
+) -> Iterator[Violation]:
+    """Refuse whatever names, or may call, a model that may be served outside the boundary."""
+    boundary = context.boundary
+    if boundary is None:
+        return
+    facts = reading(resource).facts
+    callers = _callers(resource, context) if facts.model_routes else ()
+    policies = _policies(resource, facts.model_routes)
+    for seen in policies:
+        for grant in grants(seen.value, boundary):
+            yield from _of_grant(resource, f"{seen.path}.{grant.path}", grant, boundary)
+    for leaf in resource.properties.leaves(*facts.model_routes):
+        if any(leaf.path.startswith(policy.path) for policy in policies):
+            continue
+        if isinstance(leaf, Unknown):
+            yield from _unknown(resource, leaf, stack)
+        elif isinstance(leaf.value, str):
+            yield from _of_text(resource, leaf.path, leaf.value, callers, boundary)
+
+
+def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
+    """Refuse a stack that names models while nobody has said where they may be served."""
+    if context.boundary is None and any(reading(one).facts.model_routes for one in stack.resources):
+        yield Violation(f"model calls cannot be judged: {NO_BOUNDARY}", None, "boundary")
+
+
+def _policies(resource: Resource, paths: tuple[str, ...]) -> list[Known]:
+    """The IAM policy documents among the values at ``paths``, each once."""
+    found = (seen for path in paths for seen in resource.properties.every(path))
+    documents = {one.path: one for one in found if isinstance(one, Known) and is_policy(one.value)}
+    return list(documents.values())
+
+
+def _of_text(
+    resource: Resource, path: str, text: str, callers: tuple[str, ...], boundary: Boundary
+) -> Iterator[Violation]:
+    for route in routes(text):
+        # Nobody can tell which of several regions the code will call from: all must be fine.
+        for caller in callers or (None,):
+            no = refusal(route, caller, boundary)
+            if no is not None:
+                from_where = f" called from {caller}" if caller and route.source is None else ""
+                message = f"names {route.name}{from_where} ({path}): {no.why}; {_WAY_OUT}"
+                yield _refused(resource, message, path, undetermined=no.undetermined)
+                break
+    for match in _MANAGED_POLICY.finditer(text):
+        if match["name"] not in table("reviewed.json")["managed_policies_without_inference"]:
+            message = (
+                f"grants the managed policy {match['name']} ({path}), which allows, or may allow, "
+                "Bedrock in every region; write a policy that names the models"
+            )
+            yield _refused(resource, message, path)
+
+
+def _of_grant(
+    resource: Resource, path: str, grant: Grant, boundary: Boundary
+) -> Iterator[Violation]:
+    if not grant.is_known:
+        yield _refused(resource, _LATER.format(path=path), path, undetermined=True)
+        return
+    if grant.resource is None or _allows_all(grant.resource):
+        message = f"allows Bedrock on every resource in every region ({path}); {_WAY_OUT}"
+        yield _refused(resource, message, path)
+        return
+    for route in routes(grant.resource):
+        no = refusal(route, None, boundary)
+        if no is not None:
+            message = f"allows Bedrock on {route.name} ({path}): {no.why}; {_WAY_OUT}"
+            yield _refused(resource, message, path, undetermined=no.undetermined)
+
+
+def _allows_all(arn: str) -> bool:
+    """Whether a resource pattern is too short, or its service too wide, to name a Bedrock resource."""
+    if any(True for _ in routes(arn)):
+        return False
+    service = [*arn.split(":"), "", ""][2]
+    if arn.startswith("arn:") and arn.count(":") > 1:
+        return fnmatchcase("bedrock", service)
+    return "*" in arn
+
+
+def _unknown(resource: Resource, leaf: Unknown, stack: Stack | None) -> Iterator[Violation]:
+    if fnmatchcase(resource.type, _POLICY_TYPES):
+        # A document that is one text hides every statement in it, whatever made it unknown.
+        if not _is_attached_here(resource, leaf, stack):
+            yield _refused(resource, _LATER.format(path=leaf.path), leaf.path, undetermined=True)
+    elif stack is not None and not _explained(resource, leaf, stack):
+        yield _refused(resource, _LATER.format(path=leaf.path), leaf.path, undetermined=True)
+
+
+def _is_attached_here(resource: Resource, leaf: Unknown, stack: Stack | None) -> bool:
+    """An attachment of a policy that is in this stack, which is judged itself (or will be)."""
+    if not leaf.path.lower().startswith(("policyarn", "managedpolicyarns")):
+        return False
+    return stack is None or _explained(resource, leaf, stack)
+
+
+def _explained(resource: Resource, leaf: Unknown, stack: Stack) -> bool:
+    """Whether an unknown value comes from resources of this stack, which are judged themselves."""
+    sources = (resource.depends_on or {}).get(str(steps(leaf.path)[0]), ())
+    return any(urn in stack.by_urn for urn in sources)
+
+
+def _callers(resource: Resource, context: ResidencyContext) -> tuple[str, ...]:
+    """The regions Bedrock may be called from: the resource's own, and any its settings name."""
+    facts = reading(resource).facts
+    own: list[str] = []
+    if resource.package == "aws" and facts.region:
+        own = [at.region for at in places(resource, facts, context.clusters) if isinstance(at, At)]
+    for path in facts.model_routes:
+        named = resource.properties.leaves(path)
+        own += [str(one.value) for one in named if isinstance(one, Known) and _is_region(one)]
+        own += _from_pairs(resource, path)
+    return tuple(dict.fromkeys(own))
+
+
+def _from_pairs(resource: Resource, path: str) -> list[str]:
+    """Regions in lists of name and value pairs, the form in which containers take variables."""
+    if not path.endswith(".value"):
+        return []
+    found: list[str] = []
+    for name in resource.properties.every(f"{path.removesuffix('.value')}.name"):
+        if isinstance(name, Known) and _REGION_NAME.search(str(name.value)):
+            value = resource.properties.get(f"{name.path.removesuffix('.name')}.value")
+            found += [str(value.value)] if isinstance(value, Known) else []
+    return found
+
+
+def _is_region(leaf: Known) -> bool:
+    return _REGION_NAME.search(leaf.path) is not None
+
+
+def _refused(
+    resource: Resource, message: str, path: str, *, undetermined: bool = False
+) -> Violation:
+    return Violation(f"{resource} {message}", resource.urn, path, undetermined)
+
+
+_WAY_OUT = "use a model or a profile whose every destination is inside, by its full ARN in policies"
+_LATER = (
+    "{path} is known only after deployment, so the models it names cannot be; make it a literal"
+)
+
+RULE = Rule(
+    id="residency-inference-profile-stays-inside",
+    severity=Severity.CRITICAL,
+    description="No model call can be served outside the boundary by way of an inference profile.",
+    remediation="Use a model or an inference profile whose every destination is inside.",
+    judge=judge,
+    judge_stack=judge_stack,
+)

@@ -1,0 +1,89 @@
+"""Every rule passes its good examples and refuses its bad, omitted and unknown ones, as the engine runs it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from ruamel.yaml import YAML
+
+from portway.gate.pack import load_pack
+from portway.gate.rule import Severity
+from support.policy_harness import POLICIES, example_resources, run
+
+PACKS = ("cost", "residency")
+KINDS = ("good", "bad", "omitted", "unknown")
+
+
+@dataclass(frozen=True)
+class Case:
+    pack: str
+    rule: str
+    kind: str
+    example: Mapping[str, Any]
+    config: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return f"{self.rule}: {self.kind}: {self.example['name']}"
+
+
+def examples_of(pack: str, rule: str) -> tuple[Path, Mapping[str, Any]]:
+    stem = rule.removeprefix(f"{pack}-").replace("-", "_")
+    file = POLICIES / pack / "rules" / f"{stem}.examples.yaml"
+    yaml: Any = YAML(typ="safe")
+    return file, cast("Mapping[str, Any]", yaml.load(file))
+
+
+def cases() -> Iterator[Case]:
+    for pack in PACKS:
+        for rule in load_pack(POLICIES / pack).rules:
+            _, examples = examples_of(pack, rule.id)
+            for kind in KINDS:
+                for example in examples[kind]:
+                    config = example.get("config", examples["config"])
+                    yield Case(pack, rule.id, kind, example, config)
+
+
+@pytest.mark.parametrize("case", tuple(cases()), ids=lambda case: case.id)
+def test_an_example_is_judged_as_its_rule_says(case: Case) -> None:
+    configuration = {case.pack: case.config}
+    said = run(case.pack, example_resources(case.example), configuration)
+    refusals = [one for one in said if one.rule == case.rule and one.level == "mandatory"]
+    if case.kind == "good":
+        assert refusals == []
+        return
+    assert refusals, "a bad example must be refused, mandatorily"
+    texts = "\n".join(one.text for one in refusals)
+    for expected in case.example.get("says", []):
+        assert expected in texts
+
+
+@pytest.mark.parametrize("case", tuple(cases()), ids=lambda case: case.id)
+def test_a_judgement_does_not_depend_on_which_policy_was_configured(case: Case) -> None:
+    resources = example_resources(case.example)
+    first, *others = load_pack(POLICIES / case.pack).policies
+    expected = run(case.pack, resources, {first: case.config})
+    assert [run(case.pack, resources, {name: case.config}) for name in others] == [expected] * 3
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_every_rule_is_described_and_has_examples_of_every_kind(pack: str) -> None:
+    for rule in load_pack(POLICIES / pack).rules:
+        file, examples = examples_of(pack, rule.id)
+        assert file.exists()
+        assert set(examples) == {"config", *KINDS}
+        assert all(len(examples[kind]) >= 1 for kind in KINDS)
+        assert len(examples["good"]) >= 2
+        assert len(examples["bad"]) >= 2
+        assert rule.severity in Severity
+        assert rule.description.endswith(".")
+        assert rule.remediation.endswith(".")
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_no_examples_are_left_without_a_rule(pack: str) -> None:
+    folder = POLICIES / pack / "rules"
+    rules = {file.stem for file in folder.glob("*.py")}
+    assert {file.name.removesuffix(".examples.yaml") for file in folder.glob("*.yaml")} == rules

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar, cast
 import pulumi
 from google.protobuf import empty_pb2
 from pulumi.output import Unknown
-from pulumi.runtime import mocks, rpc, settings, stack, sync_await
+from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import resource_pb2
 
 T = TypeVar("T")
@@ -248,7 +248,12 @@ def _nothing(_name: str, _inputs: Json) -> Json:
 
 
 def _serialised(state: Json) -> Any:
-    return sync_await._sync_await(rpc.serialize_properties(state, {}))  # pyright: ignore[reportPrivateUsage]
+    """On a loop of its own: this runs on a thread of the pool, whose loop nobody would close."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(rpc.serialize_properties(state, {}))
+    finally:
+        loop.close()
 
 
 def _last(urn: str) -> str:

@@ -47,10 +47,10 @@ def of_placement(model: Model, placement: Placement) -> Iterator[Problem]:
         )
     project = placement.settings.get("gcp:project")
     if project is None:
-        yield Problem("placement.settings.gcp:project", "is not set; add gcp:project to the stack")
+        yield Problem("gcp:project", "is not set; add gcp:project to the stack")
     elif not _PROJECT.fullmatch(project):
         yield Problem(
-            "placement.settings.gcp:project",
+            "gcp:project",
             f"is {project!r}, not a project id; use the id (6 to 30 lower-case letters, digits and "
             "hyphens), not the name or the number",
         )

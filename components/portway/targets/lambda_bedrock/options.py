@@ -13,7 +13,7 @@ def _as_tuple(value: object) -> object:
 
 def _recovery(days: int) -> int:
     if days != 0 and not 7 <= days <= 30:  # noqa: PLR2004 - CreateSecret's own bounds
-        raise ValueError("should be 0, or 7 to 30")
+        raise ValueError(f"is {days}; write 0, or 7 to 30")
     return days
 
 
@@ -29,7 +29,7 @@ class LambdaBedrockOptions(Frozen):
 
     architecture: Literal["arm64", "x86_64"] = "arm64"
     memory_mb: Annotated[
-        int, Field(ge=128, le=10240, description="of the function; CPU grows with it")
+        int, Field(ge=128, le=10240, description="memory of the function in MB; CPU grows with it")
     ] = 1024
     inference_profile: Annotated[
         str | None,

@@ -74,7 +74,7 @@ def _region(placement: Placement) -> Iterator[Problem]:
     configured = placement.settings.get("aws:region")
     if configured is not None and configured != placement.region:
         yield Problem(
-            "placement.settings.aws:region",
+            "aws:region",
             f"is {configured!r} and placement.region is {placement.region!r}; make them equal, or "
             "remove aws:region",
         )

@@ -7,6 +7,7 @@ the seam for clouds that live in the store; a package with an API of its own ove
 """
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -114,7 +115,9 @@ class Cloud:
 
     ``configure`` is called once, before any resource, unless the configuration is not known yet: then
     the server answers previews without asking. Every other method may run in several threads at once.
-    Any of them may raise ``CloudError``.
+    Any of them may raise ``CloudError``. ``cancelled`` is set when the engine wants everything to end:
+    whoever waits must look at it. ``quotas`` are the quotas that the sandbox's faults file overrides:
+    quota id → region (or ``default``) → amount.
     """
 
     package: ClassVar[str]
@@ -122,7 +125,9 @@ class Cloud:
     def __init__(self, store: Store) -> None:
         """``store`` is what every process of the sandbox shares."""
         self.store = store
+        self.cancelled = threading.Event()
         self.config: Json = {}
+        self.quotas: Mapping[str, Mapping[str, int]] = {}
 
     def check_config(self, config: Json) -> list[Failure]:
         """What is wrong with the provider's configuration (JSON text already decoded)."""

@@ -22,11 +22,12 @@ _PACKAGE = "portway_pulumi_proto"
 
 
 def _folder() -> Path:
-    for entry in sys.path:
-        folder = Path(entry or ".") / "pulumi" / "runtime" / "proto"
-        if (folder / "provider_pb2_grpc.py").is_file():
-            return folder
-    raise Missing("the pulumi Python SDK is not installed; run `pip install -r requirements.txt`")
+    found = importlib.util.find_spec("pulumi")
+    if found is None or found.origin is None:
+        raise Missing(
+            "the pulumi Python SDK is not installed; run `pip install -r requirements.txt`"
+        )
+    return Path(found.origin).parent / "runtime" / "proto"
 
 
 def _load(name: str) -> ModuleType:

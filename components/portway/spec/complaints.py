@@ -30,19 +30,25 @@ def complaints(
         problem = Problem(dotted((*above, *location)), _sentence(detail, model, location))
         # a union complains once for each of its members: the first speaks for all
         found.setdefault(problem.path, problem)
-    meant = {_sibling(problem) for problem in found.values()}
     return tuple(
         problem
-        for path, problem in found.items()
-        if path not in meant and not any(other.startswith(f"{path}[") for other in found)
+        for problem in without_echoes(found.values())
+        if not any(other.startswith(f"{problem.path}[") for other in found)
     )
 
 
+def without_echoes(problems: Iterable[Problem]) -> list[Problem]:
+    """``problems`` without what goes without saying: a field that is missing only as misspelt."""
+    found = list(problems)
+    meant = {_sibling(problem) for problem in found}
+    return [problem for problem in found if problem.path not in meant]
+
+
 def _sibling(problem: Problem) -> str | None:
-    """The path that an unknown key was meant to be: that it is missing goes without saying."""
+    """The path that an unknown key was meant to be."""
     _, asked, name = problem.message.partition("did you mean ")
     above = problem.path.rpartition(".")[0]
-    if not asked or not problem.message.startswith("is not a field"):
+    if not asked or not problem.message.startswith("is not a "):
         return None
     return f"{above}.{name.rstrip('?')}" if above else name.rstrip("?")
 
@@ -63,6 +69,12 @@ def suggestion(given: str, known: Iterable[str]) -> str:
     starts = [name for name in names if given.lower().startswith(name) or name.startswith(given)]
     best = near or (starts if len(given) > 1 else [])
     return f"did you mean {best[0]}?" if best else ""
+
+
+def line_of(problem: Problem) -> int:
+    """The line a problem was found at; 0 where it is not known."""
+    line = (problem.where or "").rpartition(":")[2]
+    return int(line) if line.isdigit() else 0
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from portway.errors import BadInput, Problem, Refused
 from portway.models import find
 from portway.registry import load_target
-from portway.spec.complaints import complaints
+from portway.spec.complaints import complaints, line_of, without_echoes
 from portway.spec.document import Document, kind_of, read_document
 from portway.spec.meaning import read_spec, steps
 from portway.spec.project import stack_file
@@ -164,15 +164,18 @@ def _read(
     spec_document = _spec_document(config, document, open_spec, problems)
     problems += check_target(placement, target, document)
     if spec_document is None:
-        return None, problems
+        return None, _in_order(problems)
     spec, found = read_spec(spec_document)
-    problems += found
     if spec is not None and service and spec.name != service:
         message = f"names a spec of the service {spec.name!r}, but the stack is one of {service!r}; rename one of them"
         problems.append(Problem(SPEC_KEY, message, document.where(("config", SPEC_KEY))))
-    if problems or spec is None or placement is None:
-        return None, problems
+    if problems or found or spec is None or placement is None:
+        return None, [*_in_order(problems), *found]
     return Stack(name, spec, placement, spec_document, document), []
+
+
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    return sorted(without_echoes(problems), key=line_of)
 
 
 def _located(problems: tuple[Problem, ...], stack: Stack) -> tuple[Problem, ...]:

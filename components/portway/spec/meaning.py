@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from portway.errors import BadInput, Problem
 from portway.models import Model, find
 from portway.residency.boundary import boundary
-from portway.spec.complaints import complaints
+from portway.spec.complaints import complaints, line_of
 from portway.spec.document import Document, Path_
 from portway.spec.service import InferenceServiceSpec
 
@@ -25,18 +25,13 @@ def read_spec(document: Document) -> tuple[InferenceServiceSpec | None, list[Pro
     if spec is not None and model is not None:
         found += _traffic(spec, model)
     placed = [problem.at(document.where(steps(problem.path))) for problem in found]
-    return spec, sorted([*document.problems, *placed], key=_line)
+    return spec, sorted([*document.problems, *placed], key=line_of)
 
 
 def steps(path: str) -> Path_:
     """``traffic.shape[3]`` as the keys and positions that lead there."""
     parts = path.replace("[", ".[").split(".")
     return tuple(int(part[1:-1]) if part.startswith("[") else part for part in parts)
-
-
-def _line(problem: Problem) -> int:
-    line = (problem.where or "").rpartition(":")[2]
-    return int(line) if line.isdigit() else 0
 
 
 def _model(written: object, found: list[Problem]) -> Model | None:

@@ -1,5 +1,6 @@
 """Where a project keeps its files: the folder with ``Pulumi.yaml``, and the stack files in it."""
 
+from functools import cache
 from pathlib import Path
 
 from portway.errors import BadInput, Problem
@@ -30,14 +31,19 @@ def stacks_folder(project: Path) -> Path:
     Raises:
         BadInput: ``Pulumi.yaml`` cannot be read, or does not name a folder.
     """
-    document = read_document(project / PROJECT_FILE)
+    file = project / PROJECT_FILE
+    return project / _stack_config_dir(file, file.stat().st_mtime_ns if file.is_file() else 0)
+
+
+@cache
+def _stack_config_dir(file: Path, _modified_ns: int) -> str:
+    document = read_document(file)
     folder = document.data.get("stackConfigDir", ".")
     if not isinstance(folder, str):
         where = document.where(("stackConfigDir",))
-        raise BadInput(
-            [Problem("stackConfigDir", "is not text; name a folder, such as stacks", where)]
-        )
-    return project / folder
+        message = "is not text; name a folder, such as stacks"
+        raise BadInput([Problem("stackConfigDir", message, where)])
+    return folder
 
 
 def stack_names(project: Path) -> tuple[str, ...]:

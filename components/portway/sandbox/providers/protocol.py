@@ -58,7 +58,7 @@ def handlers(provider: Provider) -> grpc.GenericRpcHandler:
             name: grpc.unary_unary_rpc_method_handler(
                 _answering(call),
                 request_deserializer=request.FromString,
-                response_serializer=Message.SerializeToString,
+                response_serializer=_bytes,
             )
             for name, (call, request) in calls.items()
         },
@@ -82,6 +82,10 @@ def _answering(
             context.abort(grpc.StatusCode.INTERNAL, text)
 
     return answer
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString()
 
 
 def _details(error: InitFailed) -> bytes:

@@ -3,7 +3,6 @@
 import selectors
 import socket
 import threading
-from typing import cast
 
 from .pump import Cancellation
 
@@ -43,23 +42,25 @@ class Watcher:
                 if key.data is None:
                     return
                 with self._lock:
-                    gone = self._look(key)
+                    gone = self.look(key)
                 if gone:
                     key.data.cancel()
 
-    def _look(self, key: selectors.SelectorKey) -> bool:
-        sock = key.fileobj
-        current = self._selector.get_map().get(sock)
+    def look(self, key: selectors.SelectorKey) -> bool:
+        """Whether a selected socket's client is gone, if it is still being watched."""
+        # By descriptor: the socket itself may have been closed since it was selected.
+        current = self._selector.get_map().get(key.fd)
         if current is None or current.data is not key.data:
             return False
         # With more bytes from the client (pipelining) there is nothing left to notice either.
-        self._forget(sock)
+        sock = key.fileobj
         assert isinstance(sock, socket.socket)
+        self._forget(sock)
         return _hung_up(sock)
 
-    def _forget(self, sock: object) -> None:
+    def _forget(self, sock: socket.socket) -> None:
         try:
-            self._selector.unregister(cast("socket.socket", sock))
+            self._selector.unregister(sock)
         except (KeyError, ValueError):
             return
 

@@ -1,6 +1,7 @@
 """The HTTP server, spoken to in raw bytes, in front of a scripted upstream."""
 
 import json
+import random
 import socket
 import threading
 import time
@@ -339,6 +340,37 @@ def test_a_slow_reader_holds_the_upstream_back(tmp_path: Path) -> None:
         assert len(made) < 5_000
         sock.close()
         assert stopped.wait(10)
+
+
+def test_clients_that_leave_at_any_moment_leave_no_slot_behind(tmp_path: Path) -> None:
+    def slowly(request: ChatRequest, cancellation: Cancellation) -> Iterator[JsonObject]:
+        for _ in range(5):
+            time.sleep(0.001)
+            yield piece({"content": "x"})
+        yield piece({}, "stop")
+
+    def leave(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(40):
+            with socket.create_connection(address) as sock:
+                sock.sendall(post(question(stream=chance.random() < 0.5)))
+                time.sleep(chance.random() * 0.008)
+
+    with serving(config(tmp_path, PORTWAY_CONCURRENCY="2"), Scripted(slowly)) as address:
+        threads = [threading.Thread(target=leave, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        statuses: list[int] = []
+        deadline = time.monotonic() + 10
+        while statuses[-20:] != [200] * 20 and time.monotonic() < deadline:
+            statuses.append(exchange(address, post(question()))[0])
+        assert statuses[-20:] == [200] * 20
+        with socket.create_connection(address) as first:
+            first.sendall(post(question(stream=True)))
+            assert exchange(address, post(question()))[0] == 200
+            assert read_answer(first)[0] == 200
 
 
 def test_more_connections_than_can_be_held_are_turned_away(

@@ -84,12 +84,17 @@ def test_a_whole_answer_carries_the_outward_model_name_and_usage(
     assert KEY not in str(line)
 
 
-def test_a_stream_has_one_identity_and_usage_only_when_asked(client: openai.OpenAI) -> None:
+def test_a_stream_has_one_identity_and_usage_only_when_asked(
+    client: openai.OpenAI, runtime: RuntimeProcess
+) -> None:
     plain = list(client.chat.completions.create(model=MODEL, messages=ASK, stream=True))
     assert len({(chunk.id, chunk.created, chunk.model) for chunk in plain}) == 1
     assert [chunk.choices[0].delta.content for chunk in plain] == ["", *WORDS, None]
     assert plain[0].choices[0].delta.role == "assistant"
     assert plain[-1].choices[0].finish_reason == "stop"
+    line = runtime.next_line()
+    assert (line["stream"], line["prompt_tokens"], line["completion_tokens"]) == (True, 3, 4)
+    assert 0 < line["first_token_ms"] <= line["duration_ms"]
     assert all("usage" not in chunk.model_fields_set for chunk in plain)
     counted = list(
         client.chat.completions.create(

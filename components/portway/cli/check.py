@@ -35,9 +35,10 @@ def command(*, stacks: tuple[str, ...], as_json: bool, no_color: bool) -> int:
 
 def _print(judgements: list[Judgement], *, no_color: bool) -> None:
     width = max(len(judgement.name) for judgement in judgements)
+    places = max((len(each.plan.region) for each in judgements if each.plan), default=0)
     for judgement in judgements:
         if judgement.plan is not None:
-            about = f"{judgement.plan.region}  {judgement.plan.model}"
+            about = f"{judgement.plan.region:<{places}}  {judgement.plan.model}"
             say(f"ok   {judgement.name:<{width}}  {about}", no_color=no_color, fg="green")
         else:
             count = len(judgement.problems)

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Write, or with ``--check`` compare, the list of located resource types of the pinned SDKs.
 
 Reads the text of the installed provider SDKs (importing them all would take a minute).

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, cast
 
 from portway.gate.resource import Resource, Stack
@@ -51,7 +52,11 @@ class Uncounted:
 
 def reading(resource: Resource) -> Reading:
     """How to count ``resource``: the targets' facts and the reviewed lists."""
-    token = resource.type
+    return _reading(resource.type, resource.package, resource.provider is not None)
+
+
+@cache
+def _reading(token: str, package: str, has_provider: bool) -> Reading:  # noqa: FBT001 - a cache key
     targets = target_facts().get(token, NO_FACTS)
     facts = table_facts(_TABLE, token)
     if facts is not None or targets.maximum or targets.gpus or targets.scales:
@@ -61,9 +66,7 @@ def reading(resource: Resource) -> Reading:
     if token in target_facts():
         return Reading(Kind.NOTHING, because="its target says that it runs no instance")
     clouds: Mapping[str, Any] = table("reviewed.json")["clouds"]
-    if reason("reviewed.json", "components", token) or (
-        resource.provider is None and resource.package not in clouds
-    ):
+    if reason("reviewed.json", "components", token) or (not has_provider and package not in clouds):
         return Reading(Kind.NOTHING, because="a component: its children are judged one by one")
     why = f"nobody has read yet how many instances or GPUs {token} may run"
     return Reading(Kind.UNREAD, because=why)

@@ -9,7 +9,7 @@ from portway.errors import BadInput
 from portway.gate.config import CostConfig, PackConfig, ResidencyConfig
 from portway.gate.resource import SERVICE_TYPE, Resource
 from portway.gate.values import Known, Missing, Unknown
-from portway.residency.boundary import Boundary, boundary
+from portway.residency.boundary import Boundary, boundaries, boundary
 
 NO_BOUNDARY = (
     "no boundary is declared, so nothing can be judged; set residency in the spec, "
@@ -127,6 +127,10 @@ def _boundary(resource: Resource) -> Boundary | str | None:
             names = cast("list[object]", value) if isinstance(value, list) else [value]
             if not names or not all(isinstance(name, str) for name in names):
                 return f"{path} must be the name of a boundary, or a list of names"
+            known = boundaries()
+            if any(name not in known for name in names):
+                # What was given is not repeated: policies see secrets in clear.
+                return f"{path} names what is not a boundary; choose among {', '.join(known)}"
             try:
                 return boundary(map(str, names))
             except BadInput as error:

@@ -6,6 +6,7 @@ A tag or a label is no evidence. What cannot be told is said to be so, never gue
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
 from portway.gate.resource import Resource
@@ -58,14 +59,18 @@ class Nowhere:
 
 def reading(resource: Resource) -> Reading:
     """How to read ``resource``: the pinned SDKs, the targets' facts and the reviewed lists."""
-    token = resource.type
+    return _reading(resource.type, resource.package, resource.provider is not None)
+
+
+@cache
+def _reading(token: str, package: str, has_provider: bool) -> Reading:  # noqa: FBT001 - a cache key
     if because := reason(_TABLE, "unread", token):
         return Reading(Kind.UNREAD, because=because)
     if because := reason(_TABLE, "components", token):
         return Reading(Kind.PLACELESS, because=because)
     targets = target_facts().get(token)
     facts = both(targets or NO_FACTS, table_facts(_TABLE, token) or NO_FACTS)
-    if resource.package == "kubernetes":
+    if package == "kubernetes":
         return Reading(Kind.IN_CLUSTER, facts)
     own = located(token)
     if own or facts.region:
@@ -76,7 +81,9 @@ def reading(resource: Resource) -> Reading:
         return Reading(Kind.PLACELESS, facts, because)
     if facts.inside:
         return Reading(Kind.INSIDE, facts)
-    return _unlisted(resource, is_in_facts=targets is not None)
+    if targets is not None:
+        return Reading(Kind.PLACELESS, because="its target says that it has no place of its own")
+    return _unlisted(token, package, has_provider=has_provider)
 
 
 def places(
@@ -109,17 +116,13 @@ def clusters_named(resource: Resource) -> tuple[str, ...]:
     return (provider.urn, *map(str, known), provider.name)
 
 
-def _unlisted(resource: Resource, *, is_in_facts: bool) -> Reading:
-    if is_in_facts:
-        return Reading(Kind.PLACELESS, because="its target says that it has no place of its own")
-    if resource.package in table(_TABLE)["clouds"]:
-        why = (
-            f"{resource.type} has no region of its own, or nobody has read yet where it keeps data"
-        )
+def _unlisted(token: str, package: str, *, has_provider: bool) -> Reading:
+    if package in table(_TABLE)["clouds"]:
+        why = f"{token} has no region of its own, or nobody has read yet where it keeps data"
         return Reading(Kind.UNREAD, because=why)
-    if resource.provider is None:
+    if not has_provider:
         return Reading(Kind.PLACELESS, because="a component: its children are judged one by one")
-    why = f"nobody has read yet where resources of the package {resource.package} keep data"
+    why = f"nobody has read yet where resources of the package {package} keep data"
     return Reading(Kind.UNREAD, because=why)
 
 

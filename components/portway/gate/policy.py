@@ -8,7 +8,7 @@ unjudged. So no rule ever meets a raw property: they are settled here, and an un
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
@@ -42,6 +42,7 @@ from portway.gate.session import Finding, Level, Session
 from portway.gate.values import UNKNOWN, View
 
 _WORKERS = 4
+_WHOLE = "the whole stack"
 _LARGEST_MESSAGE_BYTES = 400 * 1024 * 1024
 
 
@@ -73,6 +74,7 @@ class PolicySet:
         """No configuration yet: until it comes, the packs judge by what the stack declares."""
         self.pack = pack
         self._session = self._start(pack.configure({}))
+        self._told: dict[str, tuple[Finding, ...]] = {}
 
     def configure(self, config: PackConfig) -> None:
         """Start afresh with ``config``."""
@@ -82,17 +84,23 @@ class PolicySet:
     def policies(self) -> list[Policy]:
         """In the order they run: those that refuse, then their twins that only report."""
         resource, stack = self.pack.refusing
-        rules = ", ".join(rule.id for rule in self.pack.rules)
         return [
-            self._resource_policy(resource, f"Judges each resource by: {rules}.", Level.MANDATORY),
-            self._stack_policy(stack, f"Judges the whole stack by: {rules}.", Level.MANDATORY),
-            self._resource_policy(
-                resource + ADVICE, "Reports what was let pass on each resource.", Level.ADVISORY
-            ),
-            self._stack_policy(
-                stack + ADVICE, "Reports what was let pass in the stack.", Level.ADVISORY
-            ),
+            self._resource_policy(resource, "Refuses a resource.", Level.MANDATORY),
+            self._stack_policy(stack, "Refuses a stack.", Level.MANDATORY),
+            self._resource_policy(resource + ADVICE, "Lets a resource pass.", Level.ADVISORY),
+            self._stack_policy(stack + ADVICE, "Lets a stack pass.", Level.ADVISORY),
         ]
+
+    def _once(
+        self, subject: str, level: Level, judge: Callable[[], tuple[Finding, ...]]
+    ) -> list[Finding]:
+        """The findings at ``level``: judged by the policy that refuses, handed on to its twin."""
+        if level is Level.MANDATORY:
+            findings = self._told[subject] = judge()
+        else:
+            told = self._told.pop(subject, None)
+            findings = judge() if told is None else told
+        return [finding for finding in findings if finding.level is level]
 
     def _start(self, config: PackConfig) -> Session:
         return Session(
@@ -101,8 +109,8 @@ class PolicySet:
 
     def _resource_policy(self, name: str, description: str, level: Level) -> Policy:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-            findings = self._session.resource(_resource(args))
-            for finding in _at(level, findings):
+            findings = self._once(args.urn, level, lambda: self._session.resource(_resource(args)))
+            for finding in findings:
                 report(finding.text, None)
 
         return ResourceValidationPolicy(
@@ -114,8 +122,10 @@ class PolicySet:
 
     def _stack_policy(self, name: str, description: str, level: Level) -> Policy:
         def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-            resources = [_stack_resource(resource) for resource in args.resources]
-            for finding in _at(level, self._session.stack(resources)):
+            findings = self._once(
+                _WHOLE, level, lambda: self._session.stack(map(_stack_resource, args.resources))
+            )
+            for finding in findings:
                 report(finding.text, finding.violation.urn)
 
         return StackValidationPolicy(
@@ -182,10 +192,6 @@ def serve(folder: Path) -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         server.stop(0)
-
-
-def _at(level: Level, findings: Iterable[Finding]) -> Iterable[Finding]:
-    return (finding for finding in findings if finding.level is level)
 
 
 def _may_advise(config: PackConfig) -> bool:

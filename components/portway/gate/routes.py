@@ -51,6 +51,8 @@ class Refusal:
 
 def routes(text: str) -> Iterator[Route]:
     """Every route named in ``text``, in order; nothing else of it is kept."""
+    if "." not in text and ":" not in text:
+        return
     found = [
         *((match, Route(match["model"][:_LONGEST], match["model"])) for match in _upstreams(text)),
         *((match, _of_arn(match)) for match in _ARN.finditer(text)),

@@ -1,8 +1,9 @@
 """No model call can be served outside the boundary by way of an inference profile."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 
 from portway.gate.context import NO_BOUNDARY, ResidencyContext
 from portway.gate.places import At, places, reading
@@ -29,7 +30,7 @@ def judge(
     if boundary is None:
         return
     facts = reading(resource).facts
-    callers = _callers(resource, context) if facts.model_routes else ()
+    callers = partial(_callers, resource, context)
     policies = _policies(resource, facts.model_routes)
     for seen in policies:
         for grant in grants(seen.value, boundary):
@@ -57,11 +58,15 @@ def _policies(resource: Resource, paths: tuple[str, ...]) -> list[Known]:
 
 
 def _of_text(
-    resource: Resource, path: str, text: str, callers: tuple[str, ...], boundary: Boundary
+    resource: Resource,
+    path: str,
+    text: str,
+    callers: Callable[[], tuple[str, ...]],
+    boundary: Boundary,
 ) -> Iterator[Violation]:
     for route in routes(text):
         # Nobody can tell which of several regions the code will call from: all must be fine.
-        for caller in callers or (None,):
+        for caller in callers() or (None,):
             no = refusal(route, caller, boundary)
             if no is not None:
                 from_where = f" called from {caller}" if caller and route.source is None else ""

@@ -1,0 +1,150 @@
+"""What a preview's events prove: what was judged, what was said, and what was not judged at all."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_STACK_TYPE = "pulumi:pulumi:Stack"
+_PROVIDER = "pulumi:providers:"
+_NOT_RUN = "can't run policy"
+_READS = frozenset({"read", "read-replacement", "refresh", "delete", "delete-replaced"})
+_PREFIX = "portway-"
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One violation as a pack reported it.
+
+    Attributes:
+        rule: its id, or "" where a policy said something without one.
+        level: ``mandatory`` or ``advisory``.
+    """
+
+    pack: str
+    policy: str
+    rule: str
+    level: str
+    urn: str
+    message: str
+
+    @property
+    def resource(self) -> str:
+        """``type name``, or the stack."""
+        parts = self.urn.split("::")
+        if len(parts) < 4 or parts[2].endswith(_STACK_TYPE):  # noqa: PLR2004 - urn, project, type, name
+            return "the stack"
+        return f"{parts[2].split('$')[-1]} {parts[3]}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One preview.
+
+    Attributes:
+        packs: names of the packs the engine ran, without our prefix.
+        registered: URNs of what the program means to have, the stack and providers left out.
+        analysed: by pack, the URNs given to its resource policies.
+        whole: packs whose stack policies were run to their end.
+    """
+
+    packs: frozenset[str]
+    registered: tuple[str, ...]
+    analysed: Mapping[str, frozenset[str]]
+    whole: frozenset[str]
+    reported: tuple[Reported, ...]
+    not_run: tuple[str, ...] = ()
+    errors: tuple[str, ...] = field(default=())
+
+    @property
+    def refusals(self) -> tuple[Reported, ...]:
+        """The violations that refuse."""
+        return tuple(one for one in self.reported if one.level == "mandatory")
+
+    @property
+    def advice(self) -> tuple[Reported, ...]:
+        """What was only reported."""
+        return tuple(one for one in self.reported if one.level != "mandatory")
+
+    def gaps(self, packs: Iterable[str]) -> tuple[str, ...]:
+        """Why this preview proves less than a whole judgement by ``packs``; empty when it is whole."""
+        found = [f"a policy was not run: {text}" for text in self.not_run]
+        if not self.registered:
+            found.append("the program registered no resource, so nothing was judged")
+        for pack in sorted(packs):
+            if pack not in self.packs:
+                found.append(f"the {pack} pack was not run")
+                continue
+            missed = [urn for urn in self.registered if urn not in self.analysed.get(pack, ())]
+            if missed:
+                found.append(f"the {pack} pack was not asked about {', '.join(missed[:3])}")
+            # The engine leaves the whole-stack policies out once a resource was refused.
+            if pack not in self.whole and not self.refusals:
+                found.append(f"the {pack} pack was not asked about the whole stack")
+        return tuple(found)
+
+
+def read_events(events: Sequence[Event], errors: Iterable[str] = ()) -> Record:
+    """The record of one preview from the engine's own events, in order.
+
+    Args:
+        events: as ``--event-log`` writes them.
+        errors: what the engine complained about, for people.
+    """
+    analysed: dict[str, set[str]] = {}
+    whole: set[str] = set()
+    packs: set[str] = set()
+    for event in events:
+        if "policyAnalyzeSummaryEvent" in event:
+            said = event["policyAnalyzeSummaryEvent"]
+            analysed.setdefault(_pack(said), set()).add(said["resourceUrn"])
+        elif "policyAnalyzeStackSummaryEvent" in event:
+            whole.add(_pack(event["policyAnalyzeStackSummaryEvent"]))
+        elif "summaryEvent" in event:
+            ran: Mapping[str, Any] = event["summaryEvent"].get("PolicyPacks") or {}
+            packs.update(name.split("|")[0].removeprefix(_PREFIX) for name in ran)
+    said = [event["policyEvent"] for event in events if "policyEvent" in event]
+    return Record(
+        packs=frozenset(packs),
+        registered=tuple(_registered(events)),
+        analysed={pack: frozenset(urns) for pack, urns in analysed.items()},
+        whole=frozenset(whole),
+        reported=tuple(_reported(one) for one in said if not _was_not_run(one)),
+        not_run=tuple(one["message"].strip() for one in said if _was_not_run(one)),
+        errors=tuple(errors),
+    )
+
+
+def _registered(events: Sequence[Event]) -> Iterable[str]:
+    """What the program means to have: not the stack, not providers, not what it only reads."""
+    for event in events:
+        metadata = event.get("resourcePreEvent", {}).get("metadata", {})
+        token: str = metadata.get("type", "")
+        if not token or metadata.get("op") in _READS:
+            continue
+        if token != _STACK_TYPE and not token.startswith(_PROVIDER):
+            yield metadata["urn"]
+
+
+def _was_not_run(said: Event) -> bool:
+    return _NOT_RUN in said.get("message", "")
+
+
+def _reported(said: Event) -> Reported:
+    """The SDK prints the policy's description above each message, which begins with the rule's id."""
+    text = str(said["message"]).strip().split("\n", 1)[-1].strip()
+    rule, bracket, rest = text.removeprefix("[").partition("] ")
+    has_rule = text.startswith("[") and bool(bracket)
+    return Reported(
+        pack=_pack(said),
+        policy=said["policyName"],
+        rule=rule if has_rule else "",
+        level=said["enforcementLevel"],
+        urn=said.get("resourceUrn", ""),
+        message=rest if has_rule else text,
+    )
+
+
+def _pack(said: Event) -> str:
+    return str(said["policyPackName"]).removeprefix(_PREFIX)

@@ -1,0 +1,169 @@
+"""The configuration of a pack: strict, and wrong all at once."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portway.errors import BadInput, Missing
+from portway.gate.config import (
+    CostConfig,
+    PackConfig,
+    ResidencyConfig,
+    follow,
+    read_config,
+    read_file,
+)
+
+RULES = ("residency-region-inside-boundary", "residency-inference-profile-stays-inside")
+TODAY = date(2026, 11, 21)
+POLICIES = ("residency", "residency-whole-stack")
+
+
+def read(given: dict[str, Any]) -> PackConfig:
+    return read_config(ResidencyConfig, "residency", given, RULES, TODAY)
+
+
+def problems(given: dict[str, Any], model: type[PackConfig] = ResidencyConfig) -> list[str]:
+    pack = "cost" if model is CostConfig else "residency"
+    with pytest.raises(BadInput) as refusal:
+        read_config(model, pack, given, RULES, TODAY)
+    return [str(problem) for problem in refusal.value.problems]
+
+
+def exemption(**changes: str) -> dict[str, str]:
+    usual = {
+        "rule": RULES[0],
+        "urn": "urn:pulumi:dev::*",
+        "reason": "moving out",
+        "owner": "ann",
+        "expires": "2026-12-31",
+    }
+    return usual | changes
+
+
+def test_everything_can_be_said_at_once() -> None:
+    config = read(
+        {
+            "boundary": ["eu", "de"],
+            "strict": False,
+            "clusters": {"prod-eu": "europe-west4"},
+            "buckets": {"logs": "eu-central-1"},
+            "exemptions": [exemption()],
+            "rules": {RULES[1]: "advisory"},
+        }
+    )
+    assert isinstance(config, ResidencyConfig)
+    assert config.boundary == ("eu", "de")
+    assert config.exemptions[0].expires == date(2026, 12, 31)
+
+
+def test_one_boundary_needs_no_list() -> None:
+    config = read({"boundary": "eu"})
+    assert isinstance(config, ResidencyConfig)
+    assert config.boundary == ("eu",)
+
+
+def test_numbers_survive_the_wire_that_makes_them_floats() -> None:
+    assert read_config(CostConfig, "cost", {"max_gpus": 4.0}, RULES, TODAY) == CostConfig(
+        max_gpus=4
+    )
+
+
+def test_every_fault_is_named_at_once_with_a_way_out() -> None:
+    found = problems(
+        {
+            "boundry": "eu",
+            "boundary": "europe",
+            "clusters": {"prod-eu": "mars"},
+            "exemptions": [exemption(rule="residency-region", expires="2027-06-01")],
+            "rules": {"residency-inference-profile": "advisory"},
+        }
+    )
+    assert len(found) == 6
+    assert "boundry: 'boundry' is not a key; did you mean boundary?" in found[0]
+    assert found[1].startswith("rules.residency-inference-profile: ")
+    assert "did you mean residency-inference-profile-stays-inside?" in found[1]
+    assert found[2].startswith("exemptions[0].rule: ")
+    assert "an exemption lasts at most 90 days, so until 2027-02-19" in found[3]
+    assert "'europe' is not a boundary" in found[4]
+    assert found[5].startswith("clusters.prod-eu: 'mars' is not a region")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"boundary": 4},
+        {"strict": "yes"},
+        {"rules": {RULES[0]: "disabled"}},
+        {"exemptions": [{"rule": RULES[0]}]},
+        {"exemptions": [exemption(urn="*")]},
+        {"exemptions": [exemption(expires="soon")]},
+        {"exemptions": [exemption(ticket="X-1")]},
+        {"exemptions": [exemption(owner="")]},
+    ],
+)
+def test_a_wrong_type_or_shape_is_refused(given: dict[str, Any]) -> None:
+    assert problems(given)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["monthly_ceiling_usd", "monthly_floor_usd", "min_utilisation", "rates_max_age_days"],
+)
+def test_a_limit_that_nobody_judges_is_refused_rather_than_ignored(key: str) -> None:
+    (found,) = problems({key: 100}, CostConfig)
+    assert found.startswith(f"{key}: this version does not judge it yet")
+
+
+def test_allowed_hosts_that_nobody_judges_are_refused_too() -> None:
+    (found,) = problems({"hosts": ["*.example.eu"]})
+    assert "does not judge it yet" in found
+
+
+def test_policies_that_are_told_nothing_follow_the_one_that_is() -> None:
+    assert follow({"a": {}, "b": {"boundary": "eu"}, "c": {"boundary": "eu"}}) == {"boundary": "eu"}
+    assert follow({"a": {}}) == {}
+
+
+def test_policies_of_one_pack_cannot_be_told_different_things() -> None:
+    with pytest.raises(BadInput, match="says something else than a"):
+        follow({"a": {"boundary": "eu"}, "b": {"boundary": "us"}})
+
+
+def written(tmp_path: Path, content: object) -> Path:
+    file = tmp_path / "residency.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    return file
+
+
+def test_a_file_names_one_policy_and_may_say_its_level(tmp_path: Path) -> None:
+    content = {"all": "mandatory", "residency": {"enforcementLevel": "mandatory", "boundary": "eu"}}
+    assert read_file(written(tmp_path, content), POLICIES) == {"boundary": "eu"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ([], "must be an object by policy name"),
+        ({"residancy": {}}, "did you mean residency?"),
+        ({"residency": "disabled"}, "must be one of advisory, mandatory or an object"),
+        ({"residency": {"enforcementLevel": "disabled"}}, "protects nobody"),
+        ({"all": {"boundary": "eu"}}, "must be one of advisory, mandatory or an object"),
+    ],
+)
+def test_a_file_that_would_quietly_do_nothing_is_refused(
+    tmp_path: Path, content: object, message: str
+) -> None:
+    with pytest.raises(BadInput) as refusal:
+        read_file(written(tmp_path, content), POLICIES)
+    assert message in str(refusal.value)
+    assert "residency.json" in str(refusal.value)
+
+
+def test_a_missing_file_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(Missing, match="cannot be read"):
+        read_file(tmp_path / "none.json", POLICIES)

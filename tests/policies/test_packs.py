@@ -1,0 +1,98 @@
+"""The packs and configuration of this repository, and their closedness over every known type."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from portway.gate.run import load_policies
+from portway.gate.tables import reason, table
+from support.policy_harness import POLICIES, UNKNOWN, Given, run
+
+RULE = "residency-region-inside-boundary"
+ROOT = Path(__file__).parents[2]
+
+
+def tokens(package: str) -> Iterator[str]:
+    """Every resource type of the pinned SDK."""
+    listed = table(f"{package}.json")
+    groups: list[Mapping[str, list[str]]] = [*listed["located"].values(), listed["unlocated"]]
+    for modules in groups:
+        for module, names in modules.items():
+            yield from (f"{package}:{module}/{n[0].lower()}{n[1:]}:{n}" for n in names)
+
+
+ALL_TOKENS = (*tokens("aws"), *tokens("gcp"))
+NOT_EXEMPT = tuple(one for one in ALL_TOKENS if reason("reviewed.json", "placeless", one) is None)
+PROPS = st.dictionaries(
+    st.sampled_from(["name", "tags", "template", "replication", "policy", "environment"]),
+    st.recursive(
+        st.just(UNKNOWN) | st.text() | st.integers() | st.none(),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        ),
+        max_leaves=5,
+    ),
+)
+
+
+def outcome(given: Given, config: Mapping[str, Any]) -> list[str]:
+    said = run("residency", [given], {"residency": config})
+    return [one.text for one in said if one.rule == RULE and one.level == "mandatory"]
+
+
+def test_the_committed_configuration_is_valid() -> None:
+    policies = load_policies(POLICIES)
+    assert [pack.name for pack in policies.packs] == ["residency", "cost"]
+
+
+@pytest.mark.parametrize("pack", ["residency", "cost"])
+def test_a_pack_runs_on_the_projects_virtual_environment_and_has_a_version(pack: str) -> None:
+    yaml: Any = YAML(typ="safe")
+    described = yaml.load(POLICIES / pack / "PulumiPolicy.yaml")
+    assert described["version"]
+    assert described["runtime"]["options"]["virtualenv"] == "../../.venv"
+
+
+def test_the_lists_of_located_types_are_what_the_pinned_sdks_say() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "inventory.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(NOT_EXEMPT), PROPS)
+def test_no_type_without_a_known_place_passes_whatever_its_other_properties(
+    token: str, props: Mapping[str, Any]
+) -> None:
+    assert outcome(Given(token, props=props, provider={"props": {}}), {"boundary": "eu"})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(NOT_EXEMPT))
+def test_no_type_passes_that_says_it_is_outside(token: str) -> None:
+    places = {
+        "region": "us-east-1",
+        "location": "us-east1",
+        "zone": "us-east1-b",
+        "locationId": "nam5",
+    }
+    given_ = Given(token, props=places, provider={"props": {"region": "us-east-1"}})
+    assert outcome(given_, {"boundary": "eu"})
+
+
+def test_the_exempt_types_are_few_enough_to_be_reviewed() -> None:
+    exempt = [one for one in ALL_TOKENS if one not in set(NOT_EXEMPT)]
+    bare = [one for one in exempt if "iam" not in one.lower()]
+    assert len(ALL_TOKENS) > 3000
+    assert len(bare) < 120

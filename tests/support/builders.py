@@ -1,5 +1,6 @@
 """Specs and placements for tests: whole and valid, with what a test says replaced."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ CHAT: Mapping[str, Any] = {
 PLACES: Mapping[str, Mapping[str, Any]] = {
     "cloud-run": {"region": "europe-west4", "settings": {"gcp:project": "acme-inference"}},
     "lambda-bedrock": {"region": "eu-west-1", "settings": {"aws:region": "eu-west-1"}},
+    "kubernetes": {"region": "europe-west4", "cluster": "prod-eu"},
 }
 """What makes a placement valid, by target; a target that is not here needs no more than a region."""
 
@@ -32,9 +34,8 @@ def spec(**changed: Any) -> InferenceServiceSpec:
 
 def placement(target: str, **changed: Any) -> Placement:
     """``target`` in ``prod`` with fields replaced."""
-    return Placement.model_validate(
-        {"target": target, "environment": "prod", **PLACES.get(target, {}), **changed}
-    )
+    fields = {"target": target, "environment": "prod", **PLACES.get(target, {}), **changed}
+    return Placement.model_validate_json(json.dumps(fields))
 
 
 def plan(service: InferenceServiceSpec, place: Placement) -> Plan:

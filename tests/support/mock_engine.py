@@ -38,6 +38,7 @@ class Created:
             what is not known yet ``"(unknown)"``.
         depends_on: logical names, sorted; dependencies through inputs count.
         timeouts: by operation, as given.
+        sources: by property, the resources its value comes from, each as ``type name``.
     """
 
     type: str
@@ -50,6 +51,7 @@ class Created:
     protect: bool = False
     provider: str = ""
     is_component: bool = False
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, "tuple[str, ...]"])
 
 
 @dataclass
@@ -260,6 +262,11 @@ def _last(urn: str) -> str:
     return "" if "pulumi:pulumi:Stack" in urn.split("::")[2:3] else urn.rpartition("::")[2]
 
 
+def _type_and_name(urn: str) -> str:
+    types, _, name = urn.rpartition("::")
+    return f"{types.rpartition('::')[2].rpartition('$')[2]} {name}"
+
+
 def _created(urn: str, request: Any, inputs: Json) -> Created:
     timeouts = {
         name: str(getattr(request.customTimeouts, name))
@@ -277,6 +284,11 @@ def _created(urn: str, request: Any, inputs: Json) -> Created:
         protect=bool(request.protect),
         provider=_last(request.provider.rpartition("::")[0]) if request.provider else "",
         is_component=not request.custom,
+        sources={
+            name: tuple(sorted(_type_and_name(urn) for urn in found.urns))
+            for name, found in request.propertyDependencies.items()
+            if found.urns
+        },
     )
 
 

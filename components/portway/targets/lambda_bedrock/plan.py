@@ -149,21 +149,29 @@ def _bedrock_statements(
         return (Statement(sid="InvokeModel", actions=_INVOKE, resources=(direct,)),)
     # The account is left open: an inference profile of AWS's carries the caller's own.
     arn = f"arn:aws:bedrock:{region}:*:inference-profile/{profile}"
-    reached = destinations(profile, region)
-    places = ["*"] if reached is None else sorted(reached)
-    # A global profile also asks for the model's ARN without a region (global cross-Region inference).
-    anywhere = [""] if profile.startswith("global.") else []
+    models = [_foundation_model(place, offer.model_id) for place in _destinations(profile, region)]
     return (
         Statement(sid="InvokeProfile", actions=_INVOKE, resources=(arn,)),
         Statement(
             sid="InvokeModelThroughProfile",
             actions=_INVOKE,
-            resources=tuple(
-                _foundation_model(place, offer.model_id) for place in places + anywhere
-            ),
+            resources=tuple(models),
             condition={"StringLike": {"bedrock:InferenceProfileArn": arn}},
         ),
     )
+
+
+def _destinations(profile: str, region: str) -> list[str]:
+    """Regions in ARNs of the models behind a profile; ``*`` where they are all, or not known."""
+    if _is_global(profile):
+        # A global profile also asks for the ARN without a region (global cross-Region inference).
+        return ["*", ""]
+    reached = destinations(profile, region)
+    return ["*"] if reached is None else sorted(reached)
+
+
+def _is_global(profile: str) -> bool:
+    return profile.startswith("global.")
 
 
 def _foundation_model(region: str, model_id: str) -> str:
@@ -201,7 +209,9 @@ def _notes(
             f"{profile} is not known to be offered in {region}: its destinations cannot be told, so "
             "that the policy allows the model in every region through this profile only"
         )
-    if reached is not None:
+    if profile is not None and _is_global(profile):
+        yield f"{profile} may serve from every commercial region of AWS"
+    elif reached is not None:
         yield f"{profile} may serve from {', '.join(sorted(reached))}"
     yield (
         f"quota used at most, in this region: Lambda concurrent executions "

@@ -1,0 +1,96 @@
+"""The committed stacks pass both packs at the first preview; the same stacks led astray do not."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from portway.inference_service import InferenceService
+from portway.registry import registered
+from portway.spec import InferenceServiceSpec
+from portway.spec.load import judge_stack
+from portway.target import Placement
+from support import builders
+from support.mock_engine import Created, deploy
+from support.policy_harness import SECRET, UNKNOWN, Given, Said, run
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICE = "portway:index:InferenceService"
+PROFILE = "mistral.ministral-3-8b-instruct"
+
+
+def judged(placement: Placement, service: InferenceServiceSpec) -> list[Said]:
+    """Everything mandatory that both packs say of a stack, before any of it exists."""
+    made = deploy(lambda: InferenceService(service.name, service, placement), preview=True)
+    # Components are registered before what they hold, the service first of all.
+    order = sorted(made.created, key=lambda item: (item.type != SERVICE, not item.is_component))
+    providers = {
+        item.name: item.inputs for item in order if item.type.startswith("pulumi:providers:")
+    }
+    given = [_given(item, providers.get(item.provider), placement) for item in order]
+    said = [
+        one
+        for pack in ("residency", "cost")
+        for one in run(pack, given, json.loads((ROOT / f"policies/{pack}.json").read_text()))
+    ]
+    return [one for one in said if one.level == "mandatory"]
+
+
+def _given(item: Created, provider: dict[str, Any] | None, placement: Placement) -> Given:
+    is_own = item.is_component or item.type.startswith("pulumi:providers:")
+    # The default provider is set up by the stack's configuration.
+    default = {"region": placement.region} if item.type.startswith("aws:") else {}
+    return Given(
+        type=item.type,
+        name=f"{item.type} {item.name}",
+        props=cast("dict[str, Any]", _wire(item.inputs)),
+        provider=None if is_own else {"name": item.provider, "props": provider or default},
+        from_=item.sources,
+    )
+
+
+def _wire(value: Any) -> Any:
+    if isinstance(value, dict):
+        mapping = cast("dict[str, Any]", value)
+        if set(mapping) == {"(secret)"}:
+            return {SECRET: _wire(mapping["(secret)"])}
+        return {key: _wire(child) for key, child in mapping.items()}
+    if isinstance(value, list):
+        return [_wire(child) for child in cast("list[Any]", value)]
+    return UNKNOWN if value == "(unknown)" else value
+
+
+def rules(said: list[Said]) -> set[str]:
+    return {one.rule for one in said}
+
+
+@pytest.mark.parametrize("name", registered())
+def test_a_committed_stack_passes_both_packs(name: str) -> None:
+    stack = judge_stack(ROOT, f"chat.prod.{name}").stack
+    assert stack is not None
+    assert judged(stack.placement, stack.spec) == []
+
+
+def test_a_service_outside_its_boundary_is_refused_with_the_region() -> None:
+    said = judged(builders.placement("cloud-run", region="us-central1"), builders.spec())
+    assert rules(said) == {"residency-region-inside-boundary"}
+    assert all("us-central1" in one.text for one in said)
+
+
+@pytest.mark.parametrize("geography", ["us", "global"])
+def test_a_profile_that_leaves_the_boundary_is_refused(geography: str) -> None:
+    options = {"inference_profile": f"{geography}.{PROFILE}"}
+    said = judged(builders.placement("lambda-bedrock", options=options), builders.spec())
+    assert rules(said) == {"residency-inference-profile-stays-inside"}
+
+
+def test_a_profile_that_stays_inside_passes() -> None:
+    options = {"inference_profile": f"eu.{PROFILE}"}
+    assert judged(builders.placement("lambda-bedrock", options=options), builders.spec()) == []
+
+
+def test_more_gpus_than_the_organisation_allows_are_refused() -> None:
+    many = builders.spec(scaling={"min": 0, "max": 100, "concurrency": 8})
+    said = judged(builders.placement("cloud-run"), many)
+    assert rules(said) == {"cost-gpus-within-limit"}

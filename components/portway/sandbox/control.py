@@ -1,0 +1,256 @@
+"""Starting, stopping and looking at the sandbox of a project."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from portway.errors import Missing
+from portway.sandbox.dataplane.processes import recorded, sweep
+from portway.sandbox.layout import Layout
+from portway.sandbox.plugins import install_plugins
+from portway.sandbox.store import Store
+
+DAEMON = "portway.sandbox.daemon"
+GUARDIAN = "portway.sandbox.dataplane.guardian"
+DAEMON_LOG = "daemon"
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+POLL_SECONDS = 0.05
+FOLLOW_SECONDS = 0.3
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Something that is deployed and served.
+
+    Attributes:
+        resource: what it is, for people.
+        endpoint: its address; "" for what has none of its own.
+        instances: how many run now.
+        ready: whether its newest generation is; None while that is not decided.
+        message: why it is not.
+    """
+
+    resource: str
+    endpoint: str
+    instances: int
+    ready: bool | None
+    message: str
+
+
+@dataclass(frozen=True)
+class SandboxStatus:
+    """How the sandbox of a project is.
+
+    Attributes:
+        pid: of the daemon; None when it does not run.
+        resources: how many are deployed, by cloud.
+        processes: running children of the daemon, and their resident memory in MB together.
+    """
+
+    root: Path
+    pid: int | None
+    started_at: float | None
+    resources: dict[str, int]
+    serving: tuple[Serving, ...]
+    processes: int
+    memory_mb: int
+
+
+def start(project: Path, say: Say = print) -> bool:
+    """Make the sandbox of ``project`` and start its daemon; False when it was running already.
+
+    Raises:
+        Missing: no provider SDK is installed, or the daemon does not start; says why.
+    """
+    layout = Layout.of_project(project)
+    layout.create()
+    store = Store(layout.store)
+    install_plugins(layout.home, Path(sys.executable))
+    if _daemon(layout) is not None and store.meta("daemon"):
+        return False
+    store.set_meta("daemon", "")
+    say(f"starting the embedded clouds in {layout.root}")
+    with _log_file(layout, DAEMON_LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", DAEMON, str(layout.root)],
+            cwd=layout.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    _wait_until_up(layout, store, process)
+    return True
+
+
+def stop(project: Path) -> int:
+    """End the daemon and everything it started; returns how many processes were ended."""
+    layout = Layout.of_project(project)
+    children = recorded(layout.run)
+    daemons = _find(layout, DAEMON)
+    for daemon in daemons:
+        _quietly(daemon.terminate)
+    _, alive = psutil.wait_procs(daemons, timeout=STOP_SECONDS)
+    for daemon in alive:
+        _quietly(daemon.kill)
+    guardians = _find(layout, GUARDIAN)
+    _, stuck = psutil.wait_procs(guardians, timeout=STOP_SECONDS)
+    for guardian in stuck:
+        _quietly(guardian.kill)
+    sweep(layout.run)
+    if layout.store.is_file():
+        Store(layout.store).set_meta("daemon", "")
+    return len(daemons) + len(children)
+
+
+def status(project: Path) -> SandboxStatus:
+    """What is deployed in the sandbox of ``project``, and what of it is served.
+
+    Raises:
+        Missing: there is no sandbox yet.
+    """
+    layout = Layout.of_project(project)
+    if not layout.store.is_file():
+        raise Missing(f"there is no sandbox in {layout.root}; run `portway sandbox start`")
+    store = Store(layout.store)
+    daemon = _daemon(layout)
+    resources: dict[str, int] = {}
+    for row in store.all():
+        resources[row.key.cloud] = resources.get(row.key.cloud, 0) + 1
+    children = recorded(layout.run)
+    return SandboxStatus(
+        root=layout.root,
+        pid=daemon.pid if daemon else None,
+        started_at=daemon.create_time() if daemon else None,
+        resources=resources,
+        serving=_serving(store) if daemon else (),
+        processes=len(children),
+        memory_mb=round(sum(map(_memory, children)) / 1e6),
+    )
+
+
+def environment(project: Path) -> dict[str, str]:
+    """The whole environment in which plain ``pulumi`` uses the sandbox of ``project`` and nothing else.
+
+    Raises:
+        Missing: there is no engine yet.
+        BadInput: the project cannot be read.
+    """
+    from portway.engine.environment import engine_environment  # noqa: PLC0415 - needs Pulumi
+    from portway.engine.find import find_engine  # noqa: PLC0415 - as above
+    from portway.engine.home import create_home  # noqa: PLC0415 - as above
+    from portway.engine.mirror import mirror  # noqa: PLC0415 - as above
+
+    layout = Layout.of_project(project)
+    layout.create()
+    engine = find_engine()
+    create_home(layout.home, engine)
+    shown = mirror(project, layout.root / "mirror")
+    return engine_environment(layout, engine, project=shown)
+
+
+def log_names(project: Path) -> list[str]:
+    """The logs there are, the daemon's first."""
+    folder = Layout.of_project(project).logs
+    names = sorted(path.stem for path in folder.glob("*.log")) if folder.is_dir() else []
+    return sorted(names, key=lambda name: name != DAEMON_LOG)
+
+
+def last_lines(project: Path, name: str, count: int) -> list[str]:
+    """The newest ``count`` lines of the log ``name``.
+
+    Raises:
+        Missing: there is no such log; names those there are.
+    """
+    path = _log_file(Layout.of_project(project), name)
+    if name not in log_names(project):
+        known = ", ".join(log_names(project)) or "none"
+        raise Missing(f"there is no log {name!r}; there are: {known}")
+    lines = path.read_text("utf-8", "replace").splitlines()
+    return lines[-count:] if count else []
+
+
+def follow(project: Path, names: list[str]) -> Generator[tuple[str, str]]:
+    """Lines that are added to the logs ``names`` from now on, until the caller stops: name and line."""
+    layout = Layout.of_project(project)
+    at = {name: _log_file(layout, name).stat().st_size for name in names}
+    while True:
+        for name in names:
+            with _log_file(layout, name).open("r", encoding="utf-8", errors="replace") as file:
+                file.seek(at[name])
+                whole, newline, _ = file.read().rpartition("\n")
+            if newline:
+                at[name] += len(f"{whole}\n".encode())
+                yield from ((name, line) for line in whole.split("\n"))
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _wait_until_up(layout: Layout, store: Store, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if store.meta("daemon"):
+            return
+        if process.poll() not in (None, 0):
+            break
+        time.sleep(POLL_SECONDS)
+    lines = _log_file(layout, DAEMON_LOG).read_text("utf-8", "replace").splitlines()[-5:]
+    said = "\n  ".join(lines) or "it said nothing"
+    raise Missing(f"the sandbox's daemon did not start; the end of its log:\n  {said}")
+
+
+def _serving(store: Store) -> tuple[Serving, ...]:
+    described: list[dict[str, Any]] = json.loads(store.meta("serving") or "[]")
+    found: list[Serving] = []
+    for each in described:
+        known = store.status(each["owner"])
+        found.append(
+            Serving(
+                each["resource"], each["endpoint"], each["instances"],
+                known.ready if known else None, known.message if known else "",
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _log_file(layout: Layout, name: str) -> Path:
+    return layout.logs / f"{Path(name).name}.log"
+
+
+def _daemon(layout: Layout) -> psutil.Process | None:
+    return next(iter(_find(layout, DAEMON)), None)
+
+
+def _find(layout: Layout, module: str) -> list[psutil.Process]:
+    """Processes that run ``module`` for this sandbox; never this process."""
+    places = (str(layout.root), str(layout.run))
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if module in words and words[-1] in places and process.pid != os.getpid():
+            found.append(process)
+    return found
+
+
+def _memory(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _quietly(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except psutil.Error:
+        return

@@ -1,0 +1,201 @@
+"""The data plane's daemon: watches the store and serves what is deployed, until SIGTERM.
+
+``python -m portway.sandbox.daemon <sandbox folder>``. One per sandbox: a second one sees the lock and
+leaves. It is driven by the store alone, so one that is started again serves everything once more.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from portway.errors import PortwayError
+from portway.sandbox.dataplane import bedrock, secrets_manager
+from portway.sandbox.dataplane.bedrock import Bedrock
+from portway.sandbox.dataplane.cloud_run import CloudRun
+from portway.sandbox.dataplane.context import Context
+from portway.sandbox.dataplane.front import LOOPBACK, Front
+from portway.sandbox.dataplane.kubernetes import Kubernetes
+from portway.sandbox.dataplane.lambda_host import LambdaHost
+from portway.sandbox.dataplane.processes import Processes, sweep
+from portway.sandbox.dataplane.secrets_manager import SecretsManager
+from portway.sandbox.dataplane.settings import Settings
+from portway.sandbox.dataplane.world import World
+from portway.sandbox.layout import Layout
+from portway.sandbox.store import Store
+
+log = logging.getLogger("portway.sandbox")
+
+POLL_SECONDS = 0.1
+DESCRIBE_SECONDS = 1.0
+SETTLE_SECONDS = 3.0
+META, SERVING = "daemon", "serving"
+LOCK = "daemon.lock"
+# A daemon that is being stopped still holds the lock for a moment.
+LOCK_SECONDS = 5.0
+
+
+class Platform(Protocol):
+    """One simulated cloud's way to run things."""
+
+    async def reconcile(self, world: World) -> None:
+        """Run what is deployed now, and nothing else."""
+        ...
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What runs, for people."""
+        ...
+
+    async def close(self) -> None:
+        """End everything."""
+        ...
+
+
+class Daemon:
+    """Everything the sandbox serves."""
+
+    def __init__(self, layout: Layout, settings: Settings) -> None:
+        self._layout = layout
+        self._store = Store(layout.store)
+        self._settings = settings
+        self._processes = Processes(layout.run)
+        self._context = Context(self._store, layout, settings, self._processes)
+        self._world = World((), layout.root)
+        self._fronts: list[Front] = []
+        self._platforms: list[Platform] = []
+        self._described = ""
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Serve until ``ended``, then end every child.
+
+        Raises:
+            OSError: a port that the sandbox keeps for itself is taken.
+        """
+        await self._processes.guard()
+        try:
+            endpoints = await self._aws_services()
+            self._platforms = [
+                CloudRun(self._context),
+                LambdaHost(self._context, endpoints),
+                Kubernetes(self._context),
+            ]
+            self._store.set_meta(META, json.dumps({"pid": os.getpid(), "started_at": time.time()}))
+            log.info("serving what is deployed in %s", self._layout.root)
+            await self._watch(ended)
+        finally:
+            self._store.set_meta(META, "")
+            await asyncio.gather(*(platform.close() for platform in self._platforms))
+            await asyncio.gather(*(front.close() for front in self._fronts))
+            await self._context.settle(SETTLE_SECONDS)
+            await self._processes.release_guardian()
+
+    async def _aws_services(self) -> dict[str, str]:
+        """Start the AWS services that functions call; returns the SDK's endpoint variables."""
+        handlers = {
+            bedrock.OWNER: Bedrock(self._current, self._settings).handle,
+            secrets_manager.OWNER: SecretsManager(self._current).handle,
+        }
+        addresses: dict[str, str] = {}
+        for owner, handler in handlers.items():
+            front = Front(handler)
+            self._fronts.append(front)
+            addresses[owner] = f"http://{LOOPBACK}:{await front.listen(self._store.port(owner))}"
+        return {
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": addresses[bedrock.OWNER],
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses[secrets_manager.OWNER],
+        }
+
+    def _current(self) -> World:
+        return self._world
+
+    async def _watch(self, ended: asyncio.Event) -> None:
+        seen, described_at = -1, 0.0
+        while not ended.is_set():
+            revision = self._store.revision()
+            if revision != seen:
+                seen = revision
+                self._world = World(self._store.all(), self._layout.root)
+                for platform in self._platforms:
+                    await self._reconcile(platform)
+            if time.monotonic() - described_at > DESCRIBE_SECONDS:
+                described_at = time.monotonic()
+                self._describe()
+            await _wait(ended, POLL_SECONDS)
+
+    async def _reconcile(self, platform: Platform) -> None:
+        try:
+            await platform.reconcile(self._world)
+        except Exception:
+            # One resource that cannot be read must not stop the others from being served.
+            log.exception("%s cannot serve what is deployed", type(platform).__name__)
+
+    def _describe(self) -> None:
+        """Keep what runs where ``portway sandbox status`` reads it."""
+        rows = [each for platform in self._platforms for each in platform.describe()]
+        described = json.dumps(rows)
+        if described != self._described:
+            self._described = described
+            self._store.set_meta(SERVING, described)
+
+
+async def _wait(ended: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await ended.wait()
+    except TimeoutError:
+        return
+
+
+async def _serve(layout: Layout) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    await Daemon(layout, Settings.from_environment()).run(ended)
+
+
+def clean(run: Path, report: Callable[[str], None]) -> None:
+    """Remove what a daemon that was killed left in ``run``: its children and their folders."""
+    left = sweep(run)
+    if left:
+        report(f"ended {len(left)} processes that an earlier daemon left")
+    for entry in run.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def main() -> None:
+    """Run the daemon of the sandbox folder in argv; 0 when another one already does."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    if len(sys.argv) != 2:  # noqa: PLR2004 - the program and one folder
+        log.error("usage: python -m portway.sandbox.daemon <sandbox folder>")
+        sys.exit(2)
+    layout = Layout(Path(sys.argv[1]).resolve())
+    layout.create()
+    try:
+        with FileLock(layout.run / LOCK, timeout=LOCK_SECONDS):
+            clean(layout.run, log.info)
+            asyncio.run(_serve(layout))
+    except Timeout:
+        log.info("a daemon already serves %s", layout.root)
+    except (PortwayError, OSError) as error:
+        log.error("%s", error)  # noqa: TRY400 - a sentence, not a traceback
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

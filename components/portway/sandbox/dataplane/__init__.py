@@ -1,0 +1,1 @@
+"""What answers requests: deployed containers and functions run as processes on loopback."""

@@ -1,0 +1,46 @@
+"""Runs a Python program as a container would, but reachable from this machine only.
+
+A container listens on 0.0.0.0 inside its own network namespace. There is none here, so the program's
+sockets are bound to 127.0.0.1 instead: what is deployed in the sandbox is never open to a network.
+Standard library only: it runs inside the simulated container.
+"""
+
+import runpy
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+_bind = socket.socket.bind
+
+
+def _bind_on_loopback(self: socket.socket, address: Any, /) -> None:  # noqa: ANN401 - any family's address
+    if self.family == socket.AF_INET and address[0] in ("", "0.0.0.0"):  # noqa: S104 - what is replaced
+        address = ("127.0.0.1", *address[1:])
+    elif self.family == socket.AF_INET6 and address[0] in ("", "::"):
+        address = ("::1", *address[1:])
+    _bind(self, address)
+
+
+def main(arguments: list[str]) -> None:
+    """Run ``[-m module | -c code | path] argument…`` as ``python`` itself would."""
+    socket.socket.bind = _bind_on_loopback
+    match arguments:
+        case ["-m", module, *rest]:
+            sys.argv = [module, *rest]
+            sys.path[0] = ""
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case ["-c", code, *rest]:
+            sys.argv = ["-c", *rest]
+            sys.path[0] = ""
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - python -c
+        case [path, *rest]:
+            sys.argv = [path, *rest]
+            sys.path[0] = str(Path(path).resolve().parent)
+            runpy.run_path(path, run_name="__main__")
+        case _:
+            pass
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

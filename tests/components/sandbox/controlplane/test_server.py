@@ -88,7 +88,7 @@ def stub() -> Generator[Stub]:
         do_PATCH = do_GET  # noqa: N815 - the base class's own spelling
         do_DELETE = do_GET  # noqa: N815 - the same
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's own
             return
 
     server = HTTPServer(("127.0.0.1", 0), Handler)

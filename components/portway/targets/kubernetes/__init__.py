@@ -1,0 +1,21 @@
+"""A Kubernetes cluster of yours with NVIDIA L4 nodes: the runtime beside vLLM in one pod."""
+
+from portway.target import Capabilities, Target
+from portway.targets.kubernetes.facts import FACTS
+from portway.targets.kubernetes.options import KubernetesOptions
+from portway.targets.kubernetes.plan import plan
+
+TARGET = Target(
+    name="kubernetes",
+    capabilities=Capabilities(
+        auth=frozenset({"api-key"}),
+        reach=frozenset({"public", "private"}),
+        scales_to_zero=True,
+        streams=True,
+        serves_own_weights=True,
+    ),
+    options=KubernetesOptions,
+    plan=plan,
+    component="portway.targets.kubernetes.component:KubernetesService",
+    facts=FACTS,
+)

@@ -1,0 +1,160 @@
+"""The service as Pulumi resources of one cluster. Decides nothing: every object is the plan's."""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+import pulumi
+from pulumi_kubernetes import Provider, apiextensions, apps, autoscaling, core, networking, policy
+from pulumi_random import RandomPassword
+
+from portway.bundle import runtime_archive
+from portway.targets.kubernetes.pod import CODE_FILE, KEYS_FILE
+from portway.targets.kubernetes.shapes import KubernetesPlan
+
+TYPE = "portway:index:KubernetesService"
+KEY_LENGTH = 40
+
+AFTER: Final[Mapping[str, tuple[str, ...]]] = {
+    "namespace": (),
+    "deployment": ("account", "default-deny", "traffic", "runtime", "keys"),
+    "disruption": ("deployment",),
+    "autoscaler": ("deployment",),
+    "route": ("service",),
+    # A ScaledObject whose route is not there yet scales by CPU until KEDA looks again.
+    "scaler": ("deployment", "route"),
+}
+"""What must be there first, by role; every other role needs the namespace only."""
+
+WAITS: Final = frozenset({"deployment", "service"})
+"""Roles that the provider awaits: a Service is ready only when its pods are."""
+
+_CLASSES: Final[Mapping[str, Callable[..., pulumi.CustomResource]]] = {
+    "v1/Namespace": core.v1.Namespace,
+    "v1/ServiceAccount": core.v1.ServiceAccount,
+    "v1/ConfigMap": core.v1.ConfigMap,
+    "v1/Secret": core.v1.Secret,
+    "v1/Service": core.v1.Service,
+    "apps/v1/Deployment": apps.v1.Deployment,
+    "networking.k8s.io/v1/NetworkPolicy": networking.v1.NetworkPolicy,
+    "policy/v1/PodDisruptionBudget": policy.v1.PodDisruptionBudget,
+    "autoscaling/v2/HorizontalPodAutoscaler": autoscaling.v2.HorizontalPodAutoscaler,
+}
+
+
+class KubernetesService(pulumi.ComponentResource):
+    """An inference service in a cluster: everything in one namespace of its own."""
+
+    def __init__(
+        self, name: str, plan: KubernetesPlan, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(TYPE, name, None, opts)
+        self.plan = plan
+        self._prefix = name
+        self._provider = Provider(
+            f"{name}-cluster",
+            context=plan.cluster,
+            # A rotated key changes the Secret in place; the runtime reads it again.
+            enable_secret_mutable=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        keys = [self._key(generation) for generation in plan.keys]
+        made = self._objects({"runtime": _code(), "keys": _document(keys)})
+        deployment = cast("apps.v1.Deployment", made["deployment"])
+        account = cast("core.v1.ServiceAccount", made["account"])
+        self.endpoint = self._endpoint(
+            cast("core.v1.Service", made["service"]), list(made.values())
+        )
+        self.region = deployment.spec.apply(_region)
+        self.identity = account.metadata.apply(
+            lambda it: f"system:serviceaccount:{it.namespace}:{it.name}"
+        )
+        self.api_key = next(iter(keys), None)
+        self.register_outputs(
+            {
+                "endpoint": self.endpoint,
+                "region": self.region,
+                "identity": self.identity,
+                **dict(zip(["apiKey"], keys, strict=False)),
+            }
+        )
+
+    def _key(self, generation: str) -> pulumi.Output[str]:
+        password = RandomPassword(
+            f"{self._prefix}-key-{generation}",
+            length=KEY_LENGTH,
+            special=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return pulumi.Output.secret(pulumi.Output.concat("pw-", password.result))
+
+    def _objects(
+        self, contents: Mapping[str, Mapping[str, pulumi.Input[Any]]]
+    ) -> dict[str, pulumi.Resource]:
+        made: dict[str, pulumi.Resource] = {}
+        for role, planned in self.plan.objects.items():
+            needed = ["namespace", *AFTER.get(role, ())] if role != "namespace" else []
+            fields = {**planned, **contents.get(role, {})}
+            made[role] = self._object(role, fields, [made[other] for other in needed])
+        return made
+
+    def _object(
+        self, role: str, fields: Mapping[str, Any], needed: Sequence[pulumi.Resource]
+    ) -> pulumi.Resource:
+        seconds = f"{self.plan.ready_within_seconds + 120}s" if role in WAITS else None
+        opts = pulumi.ResourceOptions(
+            parent=self,
+            provider=self._provider,
+            depends_on=list(needed),
+            custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds)
+            if seconds
+            else None,
+        )
+        make = _CLASSES.get(
+            f"{fields['apiVersion']}/{fields['kind']}", apiextensions.CustomResource
+        )
+        known = {"apiVersion", "kind"} if make is not apiextensions.CustomResource else set[str]()
+        arguments = {_snake(key): value for key, value in fields.items() if key not in known}
+        return make(f"{self._prefix}-{role}", opts=opts, **arguments)
+
+    def _endpoint(
+        self, service: core.v1.Service, everything: Sequence[pulumi.Resource]
+    ) -> pulumi.Output[str]:
+        # Callable only once all of it is there, the pods behind the Service above all.
+        ready = pulumi.Output.all(
+            *[cast("pulumi.CustomResource", resource).id for resource in everything]
+        )
+        known, port = self.plan.known_endpoint, self.plan.port
+        address = service.status.apply(lambda status: known or _address(status, port))
+        return pulumi.Output.all(address, ready).apply(lambda both: str(both[0]))
+
+
+def _code() -> Mapping[str, pulumi.Input[Any]]:
+    content = runtime_archive().path.read_bytes()
+    return {"binaryData": {CODE_FILE: b64encode(content).decode()}}
+
+
+def _document(keys: Sequence[pulumi.Output[str]]) -> Mapping[str, pulumi.Input[Any]]:
+    text = pulumi.Output.all(*keys).apply(lambda found: json.dumps({"keys": found}))
+    return {"stringData": {KEYS_FILE: pulumi.Output.secret(text)}}
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"(?<!^)([A-Z])", r"_\1", key).lower()
+
+
+def _address(status: Any, port: int) -> str:  # noqa: ANN401 - the SDK's output type, all optional
+    """The URL of a load balancer: its address, and its own port where it says one."""
+    first = status.load_balancer.ingress[0]
+    ports = first.ports or ()
+    reported = next((int(each.port) for each in ports), port)
+    return f"http://{first.ip or first.hostname}:{reported}"
+
+
+def _region(spec: Any) -> str:  # noqa: ANN401 - the SDK's output type
+    """Where the pods may run, as the cluster was told."""
+    wanted = spec.template.spec.affinity.node_affinity
+    terms = wanted.required_during_scheduling_ignored_during_execution.node_selector_terms
+    return str(terms[0].match_expressions[0].values[0])

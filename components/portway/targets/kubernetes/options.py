@@ -1,0 +1,69 @@
+"""What only a Kubernetes placement lets one set."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from portway.spec import Frozen
+
+Flavour = Literal["gke", "eks", "plain"]
+
+DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+HOSTNAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$"
+
+
+def _money(value: object) -> object:
+    """Numbers become ``Decimal`` by their own digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    try:
+        return Decimal(str(value))
+    except ArithmeticError:
+        return value
+
+
+class KubernetesOptions(Frozen):
+    """Options of a placement on Kubernetes."""
+
+    flavour: Annotated[
+        Flavour | None,
+        Field(description="gke, eks or plain; without it the region decides between gke and eks"),
+    ] = None
+    node: Annotated[
+        str | None, Field(description="machine type of the GPU nodes, such as g2-standard-8")
+    ] = None
+    node_usd_per_hour: Annotated[
+        Decimal | None,
+        BeforeValidator(_money),
+        Field(gt=0, le=1000, description="USD an hour for a node with no public rate"),
+    ] = None
+    spot: Annotated[bool, Field(description="run on spot nodes, and on no others")] = False
+    gpu_claim: Annotated[
+        Literal["extended", "dra"],
+        Field(description="how a pod asks for its GPU: the resource nvidia.com/gpu, or DRA"),
+    ] = "extended"
+    scale_to_zero: Annotated[
+        Literal["keda"] | None, Field(description="what wakes the service when min is 0")
+    ] = None
+    hostname: Annotated[
+        str | None,
+        Field(
+            pattern=HOSTNAME,
+            max_length=253,
+            description="public name that the cluster's ingress forwards to KEDA's interceptor",
+        ),
+    ] = None
+    namespace: Annotated[
+        str | None,
+        Field(
+            pattern=DNS_LABEL, description="namespace to create; <service>-<environment> without"
+        ),
+    ] = None
+    keda_namespace: Annotated[
+        str, Field(pattern=DNS_LABEL, description="namespace that KEDA and its HTTP add-on run in")
+    ] = "keda"
+    writable_engine_root: Annotated[
+        bool,
+        Field(description="for clusters whose GPU hooks write to the model container's root"),
+    ] = False

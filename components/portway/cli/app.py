@@ -12,6 +12,10 @@ _VERBS = {
     "plan": ("portway.cli.plan", "Print what the target intends to create, as data."),
     "models": ("portway.cli.models", "List the model catalogue."),
     "new": ("portway.cli.new", "Write a spec and its stack files."),
+    "demo": (
+        "portway.cli.demo",
+        "One service on all three targets in the sandbox, and two refusals.",
+    ),
     "gate": ("portway.cli.gate", "Preview with both policy packs on; no login, no credentials."),
     "sandbox": ("portway.cli.sandbox", "Start, stop and inspect the embedded clouds."),
     "doctor": ("portway.cli.doctor", "Say what is installed, what is missing, what to do."),

@@ -1,37 +1,29 @@
 """``portway gate``: previews with both policy packs on; no login, no credentials, no network."""
 
-import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
 from portway.cli.output import console, output_options, print_json, say
-from portway.engine.find import find_engine
-from portway.engine.home import create_home
-from portway.errors import BadInput, Missing, Problem
+from portway.errors import BadInput, Problem
 from portway.gate.record import Reported
 from portway.gate.run import (
     StackReport,
     Subject,
     Verdict,
-    Workshop,
     load_policies,
     run_gate,
     subjects_of,
 )
-from portway.sandbox.layout import Layout
-from portway.sandbox.plugins import install_plugins
+from portway.gate.workshop import policies_folder, workshop
 from portway.spec.load import load_stack, plan_stack
 from portway.spec.project import find_project, stack_names
 
 _EXIT_CODES = {Verdict.PASSED: 0, Verdict.REFUSED: 1, Verdict.FAILED: 3}
 _COLOURS = {Verdict.PASSED: "green", Verdict.REFUSED: "red", Verdict.FAILED: "magenta"}
-_POLICIES = "policies"
 
 
 @click.command()
@@ -52,14 +44,14 @@ def command(*, stacks: tuple[str, ...], program: Path | None, as_json: bool, no_
     Exit code 0: every stack passed; 1: a rule refused; 2: bad input or configuration; 3: a stack
     could not be judged wholly, which is never a pass.
     """
-    policies = load_policies(_policies_folder())
+    policies = load_policies(policies_folder(_project()))
     subjects = subjects_of(program.resolve(), stacks) if program else _own(stacks)
 
     def progress(report: StackReport) -> None:
         say(f"{report.stack}: {report.verdict}", no_color=no_color, err=True)
 
-    with _workshop() as workshop:
-        reports = run_gate(subjects, policies, workshop, progress)
+    with workshop() as place:
+        reports = run_gate(subjects, policies, place, progress)
     if as_json:
         print_json(as_document(reports))
     else:
@@ -114,33 +106,11 @@ def _own(stacks: tuple[str, ...]) -> tuple[Subject, ...]:
     return tuple(Subject(project, name) for name in names)
 
 
-def _policies_folder() -> Path:
-    """``policies/`` of the project one stands in; elsewhere, of the checkout that this command is from.
-
-    Raises:
-        Missing: there is neither.
-    """
+def _project() -> Path | None:
     try:
-        candidates = [find_project() / _POLICIES]
+        return find_project()
     except BadInput:
-        candidates = []
-    candidates.append(Path(__file__).resolve().parents[3] / _POLICIES)
-    for folder in candidates:
-        if (folder / "residency").is_dir() and (folder / "cost").is_dir():
-            return folder
-    raise Missing(f"no policy packs in {candidates[0]}; restore policies/ from version control")
-
-
-@contextmanager
-def _workshop() -> Generator[Workshop]:
-    """A sandbox of the run's own, so that the gate neither sees nor touches anybody's state."""
-    engine = find_engine()
-    with TemporaryDirectory(prefix="portway-gate-", ignore_cleanup_errors=True) as folder:
-        layout = Layout(Path(folder).resolve())
-        layout.create()
-        create_home(layout.home, engine)
-        install_plugins(layout.home, Path(sys.executable))
-        yield Workshop(engine, layout)
+        return None
 
 
 def _print(reports: Sequence[StackReport], *, no_color: bool) -> None:

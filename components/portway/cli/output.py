@@ -48,7 +48,7 @@ def console(*, no_color: bool, width: int | None = None) -> "Console":
     from rich.console import Console  # noqa: PLC0415 - a tenth of a second that not every verb needs
 
     plain = is_plain(no_color=no_color)
-    made = Console(no_color=plain or None, highlight=False, width=width)
+    made = Console(no_color=plain or None, highlight=False, emoji=False, width=width)
     if width is None and not made.is_terminal:
         made.width = MAX_WIDTH
     return made

@@ -1,0 +1,135 @@
+"""``portway demo``: the guided tour, in the sandbox, with no cloud account."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from portway.cli.output import console, output_options, print_json, say
+from portway.demo.ask import QUESTION
+from portway.demo.tour import Stop, deploy_and_ask, refusals
+from portway.engine.find import find_engine
+from portway.errors import BadInput, Problem
+from portway.gate.run import StackReport, Verdict
+from portway.sandbox import control
+from portway.spec.project import find_project
+
+REFUSED = Path("examples") / "refused"
+UNEXPECTED = 1
+
+
+@click.command()
+@output_options
+def command(*, as_json: bool, no_color: bool) -> int:
+    """Deploy the example service on all three targets, ask each a question, show two refusals.
+
+    The real Pulumi engine runs against the sandbox on this machine, with both policy packs on. The
+    sandbox stays up, so that you can go on from here; `portway sandbox stop` ends it.
+
+    Exit code 0: all answered and both refused; 1: something else happened.
+    """
+    started_at = time.monotonic()
+    project = find_project()
+    if not (project / REFUSED).is_dir():
+        raise BadInput([Problem("", f"{project} has no {REFUSED}; run the demo in a clone of Portway")])  # fmt: skip
+    with ExitStack() as stack:
+        tell = _teller(stack, no_color=no_color)
+        control.start(project, tell)
+        stops = deploy_and_ask(project, find_engine(), control.environment(project), tell)
+        tell("gating two stacks that must be refused")
+        reports = refusals(project / REFUSED)
+    if as_json:
+        print_json(_document(stops, reports))
+    else:
+        _print(stops, reports, time.monotonic() - started_at, no_color=no_color)
+    return 0 if all(report.verdict is Verdict.REFUSED for report in reports) else UNEXPECTED
+
+
+def _teller(stack: ExitStack, *, no_color: bool) -> Callable[[str], None]:
+    """Progress on stderr: a spinner that names the step on a terminal, a line a step elsewhere."""
+    from rich.console import Console  # noqa: PLC0415 - only here, for a live line on stderr
+
+    err = Console(stderr=True, highlight=False, emoji=False, no_color=no_color or None)
+    if not err.is_terminal:
+        return lambda text: say(f"demo: {text}", no_color=True, err=True)
+    status = stack.enter_context(err.status("demo: starting"))
+    return lambda text: status.update(f"demo: {text}")
+
+
+def _print(
+    stops: Sequence[Stop], reports: Sequence[StackReport], seconds: float, *, no_color: bool
+) -> None:
+    out = console(no_color=no_color)
+    table = Table(box=None, pad_edge=False)
+    for name in ("target", "region", "endpoint"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("first token", justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for stop in stops:
+        milliseconds = f"{stop.answer.first_token_seconds * 1000:.0f} ms"
+        verdict = "[green]allowed, answered[/]"
+        table.add_row(stop.target, stop.region, stop.endpoint, milliseconds, verdict)
+    for report in reports:
+        target = report.stack.rpartition(".")[2]
+        table.add_row(target, _region(report), "none: nothing was created", "", f"[red]{report.verdict}[/]: {_rules(report)}")  # fmt: skip
+    out.print(table)
+    for report in reports:
+        for message in _messages(report)[:1]:
+            say(f"\n{report.stack} is {report.verdict}:", no_color=no_color, bold=True)
+            say(f"  {message}", no_color=no_color)
+    say(f"\nasked: {QUESTION}", no_color=no_color)
+    for stop in stops:
+        say(f"{stop.target:>15}: {stop.answer.text}", no_color=no_color)
+    say(f"\nTook {seconds:.0f} s. The sandbox is up. Next:", no_color=no_color, bold=True)
+    for line in _NEXT:
+        say(f"  {line}", no_color=no_color)
+
+
+_NEXT = (
+    "portway sandbox status                   what runs, and where",
+    'eval "$(portway sandbox env)"            then plain pulumi: pulumi stack ls, pulumi up …',
+    "portway plan chat.prod.cloud-run         what a target intends to create",
+    "portway gate                             judge every stack, as CI does",
+    "portway new                              a service of your own",
+    "portway sandbox stop                     end everything",
+)
+
+
+def _messages(report: StackReport) -> list[str]:
+    if report.record is None or report.faults:
+        return list(report.faults)
+    return [f"[{one.rule}] {one.message}" for one in report.record.refusals]
+
+
+def _rules(report: StackReport) -> str:
+    if report.record is None:
+        return ""
+    return ", ".join(dict.fromkeys(one.rule for one in report.record.refusals))
+
+
+def _region(report: StackReport) -> str:
+    """The placement's region, as the refused resources' messages need not name one."""
+    from portway.spec.load import load_stack  # noqa: PLC0415 - only the table needs it
+
+    return load_stack(find_project() / REFUSED, report.stack).placement.region
+
+
+def _document(stops: Sequence[Stop], reports: Sequence[StackReport]) -> dict[str, object]:
+    return {
+        "answered": [
+            {
+                "stack": stop.stack, "target": stop.target, "region": stop.region,
+                "endpoint": stop.endpoint, "model_identity": stop.model_identity,
+                "first_token_seconds": round(stop.answer.first_token_seconds, 3),
+                "up_seconds": round(stop.up_seconds, 1), "violations": stop.violations,
+            }
+            for stop in stops
+        ],
+        "refused": [
+            {"stack": report.stack, "verdict": report.verdict.value, "messages": _messages(report)}
+            for report in reports
+        ],
+    }  # fmt: skip

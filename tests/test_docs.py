@@ -1,0 +1,105 @@
+"""What README and docs show is what happens: their code blocks run, their links lead somewhere."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from portway.cli.app import app
+from portway.spec.load import load_spec
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md"),
+                *(ROOT / "components").rglob("README.md")])  # fmt: skip
+BLOCK = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.M | re.S)
+LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
+# `portway` verbs that need neither an engine nor a network: these run here, word for word
+PURE = {"check", "plan", "models", "--help", "--version"}
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+
+
+@dataclass(frozen=True)
+class Command:
+    page: Path
+    line: str
+    shown: tuple[str, ...]
+
+    @property
+    def words(self) -> list[str]:
+        return shlex.split(self.line, comments=True)
+
+    @property
+    def is_pure(self) -> bool:
+        words = self.words
+        return words[:1] == ["portway"] and len(words) > 1 and words[1] in PURE
+
+
+def commands() -> list[Command]:
+    found: list[Command] = []
+    for page in PAGES:
+        for language, body in BLOCK.findall(page.read_text()):
+            if language != "console":
+                continue
+            for chunk in re.split(r"^\$ ", body, flags=re.M)[1:]:
+                first, *rest = chunk.rstrip("\n").split("\n")
+                found.append(Command(page, first, tuple(rest)))
+    return found
+
+
+def run_pure(command: Command) -> list[str]:
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "100", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # fmt: skip
+    done = subprocess.run(
+        command.words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    return [line.rstrip() for line in (done.stdout + done.stderr).rstrip("\n").split("\n")]
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in commands() if c.is_pure and c.shown], ids=lambda c: c.line
+)
+def test_a_shown_output_is_the_real_one(command: Command) -> None:
+    shown = [line.rstrip() for line in command.shown]
+    pattern = "\n".join(".*" if line == "…" else re.escape(line) for line in shown)
+    assert re.fullmatch(pattern, "\n".join(run_pure(command)), re.S)
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    named = {w[1] for c in commands() if (w := c.words)[:1] == ["make"] and len(w) > 1}
+    assert named <= MAKE_TARGETS
+
+
+def test_every_portway_verb_that_is_named_exists() -> None:
+    known = set(app.list_commands(None)) | {"--help", "--version"}  # pyright: ignore[reportArgumentType] - the table needs no context
+    named = {w[1] for c in commands() if (w := c.words)[:1] == ["portway"] and len(w) > 1}
+    assert named <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    broken = [t for t in LINK.findall(page.read_text()) if not (page.parent / t).exists()]
+    assert broken == []
+
+
+def test_every_spec_that_is_shown_is_valid(tmp_path: Path) -> None:
+    shown = [
+        body
+        for page in PAGES
+        for language, body in BLOCK.findall(page.read_text())
+        if language == "yaml" and re.search(r"^scaling:", body, re.M)
+    ]
+    assert shown, "the README shows a spec"
+    for number, body in enumerate(shown):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(body)
+        load_spec(path)
+
+
+def test_the_architecture_picture_is_drawn_from_its_text() -> None:
+    labels = re.findall(r'label="([^"\\]+)', (ROOT / "docs" / "architecture.dot").read_text())
+    drawn = (ROOT / "docs" / "architecture.svg").read_text()
+    assert [label for label in labels if label.replace("&", "&amp;") not in drawn] == []

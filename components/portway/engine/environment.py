@@ -34,6 +34,7 @@ _SWITCHES = (
     "AWS_EC2_METADATA_DISABLED",
 )
 
+_NO_DOWNLOADS = "http://127.0.0.1:9/no-plugin-downloads-in-the-sandbox"
 _LOOPBACK = "127.0.0.1,localhost"
 
 
@@ -81,6 +82,8 @@ def engine_environment(
         "PULUMI_HOME": str(places.home),
         "PULUMI_BACKEND_URL": f"file://{places.state}",
         "PULUMI_CONFIG_PASSPHRASE": "",
+        # `package` and `plugin` commands ask for downloads whatever the switches say.
+        "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES": f".*={_NO_DOWNLOADS}",
         "PORTWAY_SANDBOX": str(places.root),
         **dict.fromkeys(_SWITCHES, "true"),
         **_nobody(places.root),

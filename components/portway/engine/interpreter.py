@@ -6,7 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,3 +132,33 @@ def interpreter_of(
     if found is None:
         raise Missing(f"none of {', '.join(names)} is on PATH, and no `virtualenv` is named")
     return Interpreter(None, Path(found))
+
+
+def installing(virtualenv: Path | None, folder: Path) -> Generator[bytes]:
+    """Make ``virtualenv`` when it is missing, install ``folder``'s requirements; yield what is said.
+
+    Raises:
+        Missing: making it or installing failed.
+    """
+    if virtualenv is not None and not is_virtualenv(virtualenv):
+        yield f"Creating virtual environment {virtualenv}\n".encode()
+        yield from _saying(
+            [str(interpreter_of(None).python), "-m", "venv", str(virtualenv)], folder
+        )
+    if (folder / "requirements.txt").is_file():
+        python = interpreter_of(virtualenv).python
+        yield from _saying([str(python), "-m", "pip", "install", "-r", "requirements.txt"], folder)
+
+
+def _saying(command: list[str], cwd: Path) -> Generator[bytes]:
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        if process.stdout is not None:
+            yield from process.stdout
+    if process.returncode != 0:
+        raise Missing(f"`{' '.join(command)}` ended with {process.returncode}")

@@ -8,7 +8,6 @@ import json
 import os
 import queue
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Generator
@@ -25,8 +24,8 @@ from portway.engine import packages, program
 from portway.engine.children import Child, Children
 from portway.engine.interpreter import (
     Interpreter,
+    installing,
     interpreter_of,
-    is_virtualenv,
     virtualenv_of,
 )
 from portway.errors import Missing
@@ -216,36 +215,6 @@ def outcome(code: int, *, cancelled: bool) -> messages.RunResponse:
         name = signal.Signals(-code).name
         return messages.RunResponse(error=f"Program was ended by {name}")
     return messages.RunResponse(error=f"Program exited with non-zero exit code: {code}")
-
-
-def installing(virtualenv: Path | None, folder: Path) -> Generator[bytes]:
-    """Make ``virtualenv`` when it is missing, install ``folder``'s requirements; yield what is said.
-
-    Raises:
-        Missing: making it or installing failed.
-    """
-    if virtualenv is not None and not is_virtualenv(virtualenv):
-        yield f"Creating virtual environment {virtualenv}\n".encode()
-        yield from _saying(
-            [str(interpreter_of(None).python), "-m", "venv", str(virtualenv)], folder
-        )
-    if (folder / "requirements.txt").is_file():
-        python = interpreter_of(virtualenv).python
-        yield from _saying([str(python), "-m", "pip", "install", "-r", "requirements.txt"], folder)
-
-
-def _saying(command: list[str], cwd: Path) -> Generator[bytes]:
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        if process.stdout is not None:
-            yield from process.stdout
-    if process.returncode != 0:
-        raise Missing(f"`{' '.join(command)}` ended with {process.returncode}")
 
 
 def _options(info: messages.ProgramInfo) -> dict[str, Any]:

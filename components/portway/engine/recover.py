@@ -73,8 +73,7 @@ def unfinished(
         locks: the stack's lock files.
     """
     found = [_of_lock(stack, lock) for lock in locks]
-    pending = cast("list[Mapping[str, Any]]", deployment.get("pending_operations") or [])
-    found.extend(_of_operation(stack, operation) for operation in pending)
+    found.extend(_of_operation(stack, operation) for operation in _pending(deployment))
     return found
 
 
@@ -82,14 +81,6 @@ def explain(stack: str, left: Iterable[Unfinished]) -> str:
     """The whole text for a stack that cannot go on."""
     items = "\n".join(f"- {item}" for item in left)
     return f"stack {stack}: an earlier operation did not end; nothing was started now.\n{items}"
-
-
-def pending_creates(deployment: Mapping[str, Any]) -> list[str]:
-    """URNs of resources that may or may not exist."""
-    pending = cast("list[Mapping[str, Any]]", deployment.get("pending_operations") or [])
-    return [
-        str(operation["resource"]["urn"]) for operation in pending if _kind(operation) == "creating"
-    ]
 
 
 def read_locks(state: Path, project: str, stack: str) -> list[Lock]:
@@ -149,10 +140,9 @@ def _of_operation(stack: str, operation: Mapping[str, Any]) -> Unfinished:
             what,
             "It may exist in the cloud or not: a plain `pulumi up` would create it a second time "
             "and report success, and the first would go on costing money unseen.",
-            "Look for it in the cloud. If it exists, adopt it: "
-            f"`pulumi refresh --stack {stack} --import-pending-creates '{urn}' "
-            "--import-pending-creates ID`. If it does not: "
-            f"`pulumi refresh --stack {stack} --clear-pending-creates --yes`.",
+            "Look for it in the cloud. In any case forget the attempt: "
+            f"`pulumi refresh --stack {stack} --clear-pending-creates --yes`. If it exists, then "
+            f"adopt it under its ID before the next `pulumi up`: `{_import(stack, resource)}`.",
         )
     return Unfinished(
         kind,
@@ -163,6 +153,17 @@ def _of_operation(stack: str, operation: Mapping[str, Any]) -> Unfinished:
     )
 
 
+def _import(stack: str, resource: Mapping[str, Any]) -> str:
+    urn = str(resource["urn"])
+    words = ["pulumi import", f"--stack {stack}", "--yes --protect=false --generate-code=false"]
+    if resource.get("parent"):
+        words.append(f"--parent 'parent={resource['parent']}'")
+    if resource.get("provider"):
+        provider = str(resource["provider"]).rpartition("::")[0]
+        words.append(f"--provider 'provider={provider}'")
+    return " ".join((*words, str(resource.get("type")), f"'{urn.split('::', 3)[-1]}'", "ID"))
+
+
 def _kind(operation: Mapping[str, Any]) -> str:
     return str(operation.get("type", "changing"))
 
@@ -171,11 +172,25 @@ FindId = Callable[[str], str | None]
 """Given a URN, the id of the resource in its cloud, or None when it was never made."""
 
 
-def refresh_arguments(creates: Sequence[str], find_id: FindId) -> list[str]:
-    """Arguments of ``pulumi refresh`` that adopt what exists and drop what does not."""
-    words: list[str] = []
-    for urn in creates:
-        found = find_id(urn)
+def adopted(deployment: Mapping[str, Any], find_id: FindId) -> dict[str, Any]:
+    """The deployment with every interrupted create settled; refresh it afterwards.
+
+    A create that the cloud has becomes a resource with its id, its inputs and its place in the tree;
+    one that it has not is dropped. (``pulumi refresh --import-pending-creates`` of engine 3.259 drops
+    both, and the next ``pulumi up`` makes a second copy.)
+    """
+    resources = list(cast("list[Mapping[str, Any]]", deployment.get("resources") or []))
+    others: list[Mapping[str, Any]] = []
+    for operation in _pending(deployment):
+        if _kind(operation) != "creating":
+            others.append(operation)
+            continue
+        resource = cast("Mapping[str, Any]", operation["resource"])
+        found = find_id(str(resource["urn"]))
         if found is not None:
-            words += ["--import-pending-creates", urn, "--import-pending-creates", found]
-    return [*words, "--clear-pending-creates"]
+            resources.append({**resource, "id": found, "outputs": resource.get("inputs", {})})
+    return {**deployment, "resources": resources, "pending_operations": others}
+
+
+def _pending(deployment: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return cast("list[Mapping[str, Any]]", deployment.get("pending_operations") or [])

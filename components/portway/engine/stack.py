@@ -1,5 +1,6 @@
 """Driving one stack through the Automation API: thin, closed, and careful about the last crash."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,16 +22,16 @@ from portway.engine.recover import (
     FindId,
     Unfinished,
     Unresolved,
+    adopted,
     explain,
-    pending_creates,
     read_locks,
-    refresh_arguments,
     unfinished,
 )
 from portway.errors import Missing
 
 _COLOUR = re.compile(r"<\{%.*?%\}>")
 _FILE = "file"
+_STATE_VERSION = 3
 _RECORDING = {"PULUMI_DEBUG_COMMANDS": "true"}
 
 
@@ -172,18 +173,25 @@ class Stack:
         if any(item.operation == "lock" for item in left):
             self._stack.cancel()
         if any(item.operation != "lock" for item in left):
-            creates = pending_creates(self._deployment())
-            words = ["refresh", "--yes", "--skip-preview", *refresh_arguments(creates, find_id)]
-            done = self._run(words, (), on_output)
+            self._import(adopted(self._deployment(), find_id))
+            done = self.refresh(on_output)
             if not done.succeeded:
                 raise Unresolved(
                     f"stack {self.name} could not be recovered: {'; '.join(done.errors)}"
                 )
         return left
 
-    def _deployment(self) -> Mapping[str, Any]:
-        exported = self._stack.export_stack()
-        return cast("Mapping[str, Any]", exported.deployment or {})
+    def _deployment(self) -> dict[str, Any]:
+        words = ["stack", "export", "--stack", self.name]
+        done = self._command.run(words, str(self.project), {})
+        return cast("dict[str, Any]", json.loads(done.stdout)["deployment"] or {})
+
+    def _import(self, deployment: Mapping[str, Any]) -> None:
+        with NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump({"version": _STATE_VERSION, "deployment": deployment}, file)
+            file.flush()
+            words = ["stack", "import", "--stack", self.name, "--file", file.name]
+            self._command.run(words, str(self.project), {})
 
     def _locks(self) -> list[Any]:
         backend = urlparse(self._command.environment.get("PULUMI_BACKEND_URL", ""))

@@ -31,6 +31,14 @@ def is_built_in(api_version: str, kind: str, version: str = OLDEST_VERSION) -> b
     return bool(kind) and _built_in(api_version, kind, version) is not None
 
 
+def reports_status(api_version: str, kind: str, version: str = OLDEST_VERSION) -> bool:
+    """Whether objects of that kind have a ``status`` that the cluster fills in; custom ones may."""
+    validator = _built_in(api_version, kind, version)
+    if validator is None:
+        return True
+    return "status" in cast("Mapping[str, Any]", validator.schema)["properties"]
+
+
 def check_built_in(obj: Object, version: str = OLDEST_VERSION, *, unknown: str = "") -> None:
     """Judge an object of a built-in kind. A value that equals ``unknown`` is taken as right.
 

@@ -1,0 +1,281 @@
+"""The embedded Kubernetes: every object through one API, stored or served, with the API's own refusals.
+
+A kubeconfig context is a cluster; no kubeconfig file is ever read but the sandbox's own.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from portway.errors import PortwayError
+from portway.sandbox.controlplane import schema
+from portway.sandbox.controlplane.api import KubeApi
+from portway.sandbox.controlplane.connect import KUBECONFIG, connect
+from portway.sandbox.controlplane.errors import ApiError
+from portway.sandbox.controlplane.objects import Object, Ref, object_at, objects_at
+from portway.sandbox.layout import Layout
+from portway.sandbox.providers import checking, differences, readiness
+from portway.sandbox.providers import kubernetes_texts as texts
+from portway.sandbox.providers.cloud import (
+    Cloud,
+    CloudError,
+    Code,
+    Failure,
+    InitFailed,
+    Request,
+    State,
+)
+from portway.sandbox.providers.kubernetes_await import NotLive, wait_until_live
+from portway.sandbox.providers.kubernetes_fields import (
+    AUTONAMED,
+    is_autonamed,
+    program_side,
+    replaces,
+)
+from portway.sandbox.providers.kubernetes_names import autoname, kind_of, manager, place
+from portway.sandbox.providers.schema import Sdk
+from portway.sandbox.providers.wire import UNKNOWN, Json, has_unknown
+from portway.sandbox.store import Store
+
+_EXTRAS = frozenset({"version", "pluginDownloadURL", "pluginChecksums", "__internal"})
+_GONE_SECONDS = 600.0
+_CRD_MISSING = 404
+
+
+class KubernetesCloud(Cloud):
+    """One Kubernetes provider: one context of the sandbox's clusters."""
+
+    package = "kubernetes"
+
+    def __init__(self, store: Store, root: Path) -> None:
+        """``root`` is the sandbox's folder, where a running control plane leaves its kubeconfig."""
+        super().__init__(store)
+        self.layout = Layout(root)
+        self._server: KubeApi | None = None
+
+    # the provider
+
+    def check_config(self, config: Json) -> list[Failure]:
+        """Settings that the provider does not have, and what a sandbox cannot do."""
+        given = {name: value for name, value in config.items() if name not in _EXTRAS}
+        failures = checking.check(Sdk(self.package).provider(), given)
+        if config.get("renderYamlToDirectory"):
+            failures.append(
+                Failure("renderYamlToDirectory", "the sandbox applies objects; it renders none")
+            )
+        return failures
+
+    def config_replaces(self) -> frozenset[str]:
+        """What names the cluster."""
+        return frozenset({"context", "cluster", "clusterIdentifier"})
+
+    @property
+    def context(self) -> str:
+        """The cluster: the context that was given, else the kubeconfig's cluster, else ``default``."""
+        return str(self.config.get("context") or self.config.get("cluster") or "default")
+
+    # resources
+
+    def check(self, request: Request) -> tuple[Json, list[Failure]]:
+        """Kind, name and namespace filled in; unknown and wrongly typed fields refused."""
+        found = kind_of(request.type)
+        if found is None:
+            why = f"the sandbox does not serve {request.type}: it applies single objects"
+            return request.inputs, [Failure("", why)]
+        api_version, kind = found
+        inputs = {"apiVersion": api_version, "kind": kind, **request.inputs}
+        if (inputs["apiVersion"], inputs["kind"]) != found:
+            given = f"{inputs['apiVersion']} {inputs['kind']}"
+            return inputs, [Failure("kind", f"is {given}, and the type says {request.type}")]
+        api = self._api(request)
+        inputs["metadata"] = self._metadata(api, request, inputs)
+        try:
+            api.decode(inputs, unknown=UNKNOWN)
+        except ApiError as error:
+            # a kind nobody knows yet may be defined by the same program
+            if error.code != _CRD_MISSING:
+                return inputs, [Failure("", error.message)]
+        return inputs, []
+
+    def diff(self, request: Request) -> differences.Difference:
+        """Compare, and say what the API cannot change in place."""
+        kind = str(request.inputs.get("kind"))
+        found = differences.compare(
+            request.old_inputs,
+            request.inputs,
+            replaces=replaces(kind, self.config, request.old_inputs),
+            ignore=request.ignore_changes,
+        )
+        same = place(request.old_inputs) == place(request.inputs)
+        collides = bool(found.replacing) and same and not is_autonamed(request.inputs)
+        return replace(found, delete_first=collides)
+
+    def preview(self, request: Request) -> Json:
+        """A dry run where everything is known; status is known only afterwards."""
+        inputs = request.inputs
+        api = self._api(request)
+        if not has_unknown(inputs):
+            act = api.apply if request.id else api.create
+            try:
+                act(inputs, field_manager=manager(request.urn), dry_run=True)
+            except ApiError as error:
+                if not self._is_early(api, request, error):
+                    raise texts.refused("created", request, error) from error
+        outputs: Json = {**inputs}
+        if schema.reports_status(str(inputs["apiVersion"]), str(inputs["kind"])):
+            outputs["status"] = UNKNOWN
+        return outputs
+
+    def create(self, request: Request) -> State:
+        """Create the object and wait until it is live."""
+        self._require_data_plane(request)
+        api = self._api(request)
+        upsert = self.config.get("upsertExistingObjects") is True
+        act = api.apply if upsert else api.create
+        return self._applied("created", request, api, act)
+
+    def update(self, request: Request) -> State:
+        """Apply the change and wait until it is live."""
+        self._require_data_plane(request)
+        api = self._api(request)
+        return self._applied("updated", request, api, api.apply)
+
+    def read(self, request: Request) -> State | None:
+        """The live object and what of it the program wrote."""
+        try:
+            live = self._api(request).get(self._ref(request))
+        except ApiError as error:
+            if error.code == _CRD_MISSING:
+                return None
+            raise texts.as_cloud_error(error, error.message) from error
+        if live is None:
+            return None
+        return State(Ref.of(live).id, program_side(live, request.inputs), live)
+
+    def delete(self, request: Request) -> None:
+        """Delete the object and wait until it is gone."""
+        api, ref = self._api(request), self._ref(request)
+        try:
+            if not api.delete(ref):
+                return
+            waits = int((request.timeout_seconds or _GONE_SECONDS) * 10)
+            for _ in range(waits):
+                if api.get(ref) is None or self.cancelled.wait(0.1):
+                    return
+        except ApiError as error:
+            if error.code == _CRD_MISSING:
+                return
+            raise texts.as_cloud_error(error, error.message) from error
+        raise CloudError(
+            Code.DEADLINE_EXCEEDED,
+            f"timed out waiting for {ref.id} to be deleted by the API server",
+        )
+
+    def secret_outputs(self, type_token: str) -> frozenset[str]:
+        """A Secret's content."""
+        is_secret = type_token == "kubernetes:core/v1:Secret"  # noqa: S105 - a type token
+        return frozenset({"data", "stringData"}) if is_secret else frozenset()
+
+    def denied(self, operation: str, request: Request) -> CloudError:
+        """What RBAC says."""
+        return texts.denied(operation, request)
+
+    def over_quota(self, operation: str, request: Request) -> CloudError:
+        """What a ResourceQuota on objects says."""
+        del operation
+        return texts.over_quota(request)
+
+    # the rest is nobody else's business
+
+    @property
+    def _is_stored(self) -> bool:
+        return not (self.layout.root / KUBECONFIG).exists()
+
+    def _api(self, request: Request) -> KubeApi:
+        try:
+            if self._is_stored:
+                return connect(self.layout, self.store, self.context, request.urn)
+            if self._server is None:
+                self._server = connect(self.layout, self.store, self.context)
+        except PortwayError as error:
+            raise CloudError(Code.UNAVAILABLE, str(error)) from error
+        return self._server
+
+    def _metadata(self, api: KubeApi, request: Request, inputs: Json) -> Json | str:
+        given = inputs.get("metadata")
+        if given == UNKNOWN:
+            return UNKNOWN
+        metadata: Json = {**object_at(inputs, "metadata")}
+        if metadata.get("name") is None and metadata.get("generateName") is None:
+            metadata["name"] = autoname(request)
+            annotations = object_at(metadata, "annotations")
+            metadata["annotations"] = {**annotations, AUTONAMED: "true"}
+        if metadata.get("namespace") is None and _lives_in_namespace(api, inputs):
+            metadata["namespace"] = str(self.config.get("namespace") or "default")
+        return metadata
+
+    def _require_data_plane(self, request: Request) -> None:
+        if self._is_stored and request.type == "kubernetes:apps/v1:Deployment":
+            readiness.require_data_plane(self)
+
+    def _applied(
+        self, verb: str, request: Request, api: KubeApi, act: Callable[..., Object]
+    ) -> State:
+        try:
+            live = act(request.inputs, field_manager=manager(request.urn))
+        except ApiError as error:
+            raise texts.refused(verb, request, error) from error
+        ref = Ref.of(live)
+        try:
+            live = wait_until_live(api, live, request.timeout_seconds, self._pause)
+        except (NotLive, ApiError, CloudError) as error:
+            # it exists: an error without its state would make the engine forget it
+            reasons = error.reasons if isinstance(error, NotLive) else (str(error),)
+            first = texts.not_live(verb, ref, reasons[0])
+            raise InitFailed(self._seen(api, request, live), first, *reasons[1:]) from error
+        return State(ref.id, request.inputs, live)
+
+    def _seen(self, api: KubeApi, request: Request, live: Object) -> State:
+        ref = Ref.of(live)
+        # else what was answered to the write is the best there is
+        with suppress(ApiError):
+            live = api.get(ref) or live
+        return State(ref.id, request.inputs, live)
+
+    def _pause(self, seconds: float) -> bool:
+        if self.cancelled.wait(seconds):
+            return True
+        if self._is_stored:
+            readiness.require_data_plane(self)
+        return False
+
+    def _is_early(self, api: KubeApi, request: Request, error: ApiError) -> bool:
+        """Whether a dry run failed only because the deployment has not begun.
+
+        The namespace or the definition may be made first, and a replaced object is still there.
+        """
+        if error.code == _CRD_MISSING:
+            return True
+        if error.reason != "AlreadyExists":
+            return False
+        there = api.get(Ref.of(request.inputs)) or {}
+        fields = objects_at(there, "metadata", "managedFields")
+        return any(each.get("manager") == manager(request.urn) for each in fields)
+
+    def _ref(self, request: Request) -> Ref:
+        api_version, kind = kind_of(request.type) or ("", "")
+        namespace, _, name = request.id.rpartition("/")
+        return Ref(api_version, kind, name, namespace or None)
+
+
+def _lives_in_namespace(api: KubeApi, inputs: Json) -> bool:
+    try:
+        return api.is_namespaced(str(inputs["apiVersion"]), str(inputs["kind"]))
+    except ApiError:
+        return False
+
+
+def embedded(store: Store, root: Path) -> Cloud:
+    """The cloud that a plugin process of this package serves."""
+    return KubernetesCloud(store, root)

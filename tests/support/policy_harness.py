@@ -64,9 +64,13 @@ class Said:
 class Run:
     """One run of one pack over resources, in order, then over the stack they make."""
 
-    def __init__(self, pack: str, config: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, pack: str, config: Mapping[str, Mapping[str, Any]], *, is_preview: bool = False
+    ) -> None:
         policies = PolicySet(pack_named(pack))
         self.analyzer: Any = Analyzer(policies)
+        about = proto.AnalyzerStackConfigureRequest(stack="dev", project="proj", dry_run=is_preview)
+        self.analyzer.ConfigureStack(about, None)
         request = proto.ConfigureAnalyzerRequest()
         for policy in policies.policies:
             said = request.policyConfig[policy.name]
@@ -102,11 +106,15 @@ class _Context:
 
 
 def run(
-    pack: str, resources: Sequence[Given], config: Mapping[str, Mapping[str, Any]] | None = None
+    pack: str,
+    resources: Sequence[Given],
+    config: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    is_preview: bool = False,
 ) -> list[Said]:
     """Everything ``pack`` says about ``resources``."""
     by_name = {given.name: given for given in resources}
-    going = Run(pack, config or {})
+    going = Run(pack, config or {}, is_preview=is_preview)
     said = [one for given in resources for one in going.resource(given, by_name)]
     return said + going.stack(resources)
 

@@ -5,7 +5,6 @@ even when the policy is mandatory, and one such value in a stack policy leaves e
 unjudged. So no rule ever meets a raw property: they are settled here, and an unknown is data.
 """
 
-import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -73,12 +72,20 @@ class PolicySet:
     def __init__(self, pack: Pack) -> None:
         """No configuration yet: until it comes, the packs judge by what the stack declares."""
         self.pack = pack
-        self._session = self._start(pack.configure({}))
+        self._config = pack.configure({})
+        self._is_preview = False
         self._told: dict[str, tuple[Finding, ...]] = {}
+        self._session = self._start()
 
     def configure(self, config: PackConfig) -> None:
         """Start afresh with ``config``."""
-        self._session = self._start(config)
+        self._config = config
+        self._session = self._start()
+
+    def begin(self, *, is_preview: bool) -> None:
+        """Start afresh with a stack that is only previewed, or about to be changed."""
+        self._is_preview = is_preview
+        self._session = self._start()
 
     @property
     def policies(self) -> list[Policy]:
@@ -102,10 +109,8 @@ class PolicySet:
             findings = judge() if told is None else told
         return [finding for finding in findings if finding.level is level]
 
-    def _start(self, config: PackConfig) -> Session:
-        return Session(
-            self.pack.rules, config, is_preview=os.environ.get("PULUMI_DRY_RUN") == "true"
-        )
+    def _start(self) -> Session:
+        return Session(self.pack.rules, self._config, is_preview=self._is_preview)
 
     def _resource_policy(self, name: str, description: str, level: Level) -> Policy:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -153,6 +158,13 @@ class Analyzer(_PolicyAnalyzerServicer):
             EnforcementLevel.MANDATORY,
         )
 
+    def ConfigureStack(  # noqa: N802 - gRPC's name
+        self, request: proto.AnalyzerStackConfigureRequest, _context: grpc.ServicerContext
+    ) -> proto.AnalyzerStackConfigureResponse:
+        """Learn whether this is a preview; the engine says it here, before the configuration."""
+        self._set.begin(is_preview=request.dry_run)
+        return super().ConfigureStack(request, _context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
+
     def Configure(  # noqa: N802 - gRPC's name
         self, request: proto.ConfigureAnalyzerRequest, _context: grpc.ServicerContext
     ) -> Empty:
@@ -174,6 +186,13 @@ class Analyzer(_PolicyAnalyzerServicer):
             request.policyConfig[twin].enforcementLevel = proto.DISABLED
         super().Configure(request, _context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
         return Empty()
+
+    def Remediate(  # noqa: N802 - gRPC's name
+        self, request: proto.AnalyzeRequest, _context: grpc.ServicerContext
+    ) -> proto.RemediateResponse:
+        """Nothing: these packs never change a resource, and reading one costs as much as judging it."""
+        del request
+        return proto.RemediateResponse()
 
 
 def serve(folder: Path) -> None:

@@ -9,6 +9,7 @@ _PROVIDER = "pulumi:providers:"
 _NOT_RUN = "can't run policy"
 _READS = frozenset({"read", "read-replacement", "refresh", "delete", "delete-replaced"})
 _PREFIX = "portway-"
+_FAILED = "preview failed"
 
 Event = Mapping[str, Any]
 
@@ -79,8 +80,8 @@ class Record:
             missed = [urn for urn in self.registered if urn not in self.analysed.get(pack, ())]
             if missed:
                 found.append(f"the {pack} pack was not asked about {', '.join(missed[:3])}")
-            # The engine leaves the whole-stack policies out once a resource was refused.
-            if pack not in self.whole and not self.refusals:
+            # The engine leaves the whole stack out once something went wrong, which says enough.
+            if pack not in self.whole and not self.errors:
                 found.append(f"the {pack} pack was not asked about the whole stack")
         return tuple(found)
 
@@ -90,7 +91,8 @@ def read_events(events: Sequence[Event], errors: Iterable[str] = ()) -> Record:
 
     Args:
         events: as ``--event-log`` writes them.
-        errors: what the engine complained about, for people.
+        errors: what the engine complained about, for people. That the preview as a whole failed
+            says nothing of its own: a refusal and a fault both end so.
     """
     analysed: dict[str, set[str]] = {}
     whole: set[str] = set()
@@ -112,7 +114,7 @@ def read_events(events: Sequence[Event], errors: Iterable[str] = ()) -> Record:
         whole=frozenset(whole),
         reported=tuple(_reported(one) for one in said if not _was_not_run(one)),
         not_run=tuple(one["message"].strip() for one in said if _was_not_run(one)),
-        errors=tuple(errors),
+        errors=tuple(error for error in errors if error != _FAILED),
     )
 
 

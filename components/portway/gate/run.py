@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Subject:
-    """One stack to judge. ``is_ours``: its spec and placement say more than its resources do."""
+    """One stack to judge: its project folder and its name."""
 
     project: Path
     stack: str
@@ -165,11 +165,9 @@ def _judge(subject: Subject, policies: Policies, workshop: Workshop, shown: Path
     except PortwayError as error:
         return StackReport(subject.stack, None, (str(error),))
     record = read_events(outcome.events, outcome.errors)
-    faults = list(record.gaps(pack.name for pack in policies.packs))
-    if not outcome.succeeded and (not record.refusals or record.errors):
-        faults = [*record.errors, *faults] or [
-            outcome.stderr or "the engine failed, saying nothing"
-        ]
+    faults = [*record.errors, *record.gaps(pack.name for pack in policies.packs)]
+    if not outcome.succeeded and not record.refusals and not faults:
+        faults = [outcome.stderr.strip() or "the engine failed and did not say why"]
     return StackReport(subject.stack, record, tuple(faults))
 
 

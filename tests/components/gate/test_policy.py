@@ -117,15 +117,12 @@ def test_a_resource_of_no_service_is_held_to_all_boundaries_of_its_stack() -> No
     assert refused(run("residency", resources), "residency-region-inside-boundary") == ["loose"]
 
 
-def test_a_preview_waits_for_a_boundary_that_is_declared_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PULUMI_DRY_RUN", "true")
+def test_a_preview_waits_for_a_boundary_that_is_declared_later() -> None:
     resources = [
         Given(SERVICE, "first", {"location": "europe-west4"}),
         Given("portway:index:InferenceService", "chat", {"boundary": ["eu"]}),
     ]
-    assert run("residency", resources) == []
+    assert run("residency", resources, is_preview=True) == []
 
 
 def test_an_update_creates_nothing_before_a_boundary_is_known() -> None:

@@ -86,9 +86,11 @@ def test_a_policy_that_could_not_run_is_a_gap_and_no_advice() -> None:
     assert record.gaps(PACKS) == ("a policy was not run: can't run policy 'x' during preview",)
 
 
-def test_the_engine_skips_the_whole_stack_once_a_resource_is_refused() -> None:
+def test_an_error_says_enough_about_a_stack_that_was_not_judged_whole() -> None:
     events = [event for event in WHOLE_RUN if "policyAnalyzeStackSummaryEvent" not in event]
-    assert read_events([*events, said("Refuses.\n[r-1] no\n")]).gaps(PACKS) == ()
+    record = read_events(events, ["the program crashed", "preview failed"])
+    assert record.gaps(PACKS) == ()
+    assert record.errors == ("the program crashed",)
 
 
 def test_a_message_gives_up_its_rule_and_its_resource() -> None:

@@ -1,0 +1,74 @@
+"""The packs under plain ``pulumi``, without our gate: what anybody's program meets."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portway.engine.environment import engine_environment
+from portway.engine.mirror import mirror
+from portway.engine.stack import Outcome, Pack, Stack
+from support.engine_projects import the_engine
+from support.gate_workshop import program, workshop
+from support.policy_harness import POLICIES
+
+pytestmark = pytest.mark.sandbox
+
+BUCKET = """\
+    import pulumi_gcp as gcp
+    gcp.storage.Bucket("data", location="{location}")
+    """
+
+PROJECT = f"name: foreign\nruntime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}\n"
+
+
+def previewed(tmp_path: Path, location: str, config: dict[str, Any] | None) -> Outcome:
+    folder = program(tmp_path / "foreign", BUCKET.format(location=location))
+    (folder / "Pulumi.yaml").write_text(PROJECT)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(config))
+    with workshop() as made:
+        shown = mirror(folder, made.places.root / "project")
+        environment = engine_environment(made.places, the_engine(), project=shown)
+        stack = Stack(shown, "dev", the_engine(), environment)
+        return stack.preview([Pack(POLICIES / "residency", file if config is not None else None)])
+
+
+def messages(outcome: Outcome) -> list[tuple[str, str]]:
+    return [(one["enforcementLevel"], one["message"].split("\n")[1]) for one in outcome.violations]
+
+
+def test_a_stack_that_declares_nothing_is_refused_without_configuration(tmp_path: Path) -> None:
+    outcome = previewed(tmp_path, "europe-west4", None)
+    assert not outcome.succeeded
+    ((level, text),) = messages(outcome)
+    assert level == "mandatory"
+    assert text.startswith(
+        "[residency-region-inside-boundary] the stack cannot be judged: no boundary"
+    )
+
+
+def test_any_policy_of_a_pack_configures_all_of_them(tmp_path: Path) -> None:
+    outcome = previewed(tmp_path, "us-central1", {"residency-whole-stack": {"boundary": "eu"}})
+    assert not outcome.succeeded
+    ((level, text),) = messages(outcome)
+    assert level == "mandatory"
+    assert "gcp:storage/bucket:Bucket data is in us-central1 (location)" in text
+
+
+def test_a_misspelt_key_stops_the_run_and_says_the_right_one(tmp_path: Path) -> None:
+    outcome = previewed(tmp_path, "europe-west4", {"residency": {"boundry": "eu"}})
+    assert not outcome.succeeded
+    assert "did you mean boundary?" in f"{outcome.stdout}{outcome.stderr}"
+    assert outcome.changes == {}
+
+
+def test_an_advisory_rule_reports_and_lets_pass(tmp_path: Path) -> None:
+    rules = {"residency-region-inside-boundary": "advisory"}
+    outcome = previewed(tmp_path, "us-central1", {"residency": {"boundary": "eu", "rules": rules}})
+    assert outcome.succeeded
+    ((level, text),) = messages(outcome)
+    assert level == "advisory"
+    assert "us-central1" in text

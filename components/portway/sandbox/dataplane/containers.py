@@ -75,7 +75,7 @@ class Container:
         probes = (self.startup, self.liveness, self.readiness)
         ports = {*self.ports, *(probe.port for probe in probes if probe and probe.port)}
         words = (*self.command, *self.arguments)
-        for word, following in zip(words, (*words[1:], ""), strict=True):
+        for word, following in zip(words, (*words[1:], ""), strict=False):
             value = following if word == "--port" else word.removeprefix("--port=")
             if word.startswith("--port") and value.isdigit():
                 ports.add(int(value))

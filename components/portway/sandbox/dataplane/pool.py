@@ -143,10 +143,10 @@ class Pool(Generic[M]):
                 if slot is not None:
                     slot.active += 1
                     return slot
+                if self._failure is not None and self._failures > failures and not self._slots:
+                    raise self._failure
                 self._grow()
                 starting = any(not slot.started for slot in self._slots)
-                if self._failure is not None and self._failures > failures and not starting:
-                    raise self._failure
                 left = deadline - time.monotonic()
                 if left <= 0 and not starting:
                     raise Exhausted

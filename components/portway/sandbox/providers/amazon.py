@@ -14,7 +14,7 @@ from portway.sandbox.providers import (
     amazon_lambda,
     amazon_secrets,
 )
-from portway.sandbox.providers.behaviour import Behaviour, Deployed
+from portway.sandbox.providers.behaviour import Behaviour, Deployed, object_at
 from portway.sandbox.providers.cloud import (
     ACCOUNT,
     Cloud,
@@ -26,11 +26,20 @@ from portway.sandbox.providers.cloud import (
 from portway.sandbox.providers.schema import ResourceType
 from portway.sandbox.providers.stored import StoredCloud
 from portway.sandbox.providers.type_facts import TypeFacts
-from portway.sandbox.providers.wire import Json, is_object
+from portway.sandbox.providers.wire import UNKNOWN, Json, is_object
 from portway.sandbox.store import Key, Store
 
 _REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx|cn|us-gov|us-iso[a-z]*|eusc)-[a-z]+-\d")
 _GLOBAL_MODULES = {"iam", "route53", "cloudfront", "budgets", "organizations", "costexplorer"}
+_REST_MODULES = {
+    "iam",
+    "lambda",
+    "s3",
+    "apigateway",
+    "apigatewayv2",
+    "bedrock",
+    "route53",
+}  # others answer 400 to all
 _ARN_SERVICES = {"cloudwatch": "logs", "ec2": "ec2", "alb": "elasticloadbalancing", "lb": "elasticloadbalancing"}  # fmt: skip
 _USER = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
 
@@ -62,8 +71,21 @@ class AmazonCloud(StoredCloud):
         """The account and the resource's region; ``global`` for services that have none."""
         if type_token.split(":")[1].split("/", maxsplit=1)[0] in _GLOBAL_MODULES:
             return f"{ACCOUNT}:global"
-        region = inputs.get("region") or self._default_region(self.config)
+        found = re.match(r"arn:[\w-]+:\w+:([\w-]+):", str(inputs.get("__id")))
+        region = inputs.get("region") or (found and found[1]) or self._default_region(self.config)
         return f"{ACCOUNT}:{region}"
+
+    def ambient(self, declared: ResourceType, inputs: Json) -> Json:
+        """Every tag, as AWS reports them."""
+        return {"tagsAll": object_at(inputs, "tags")} if "tagsAll" in declared.outputs else {}
+
+    def check(self, request: Request) -> tuple[Json, list[Failure]]:
+        """What every cloud checks, and that a resource's own region is spelt as one."""
+        inputs, failures = super().check(request)
+        region = inputs.get("region")
+        if isinstance(region, str) and region != UNKNOWN and not _REGION.fullmatch(region):
+            failures.append(Failure("region", f"invalid AWS Region: {region}"))
+        return inputs, failures
 
     def values(self, type_token: str, inputs: Json) -> Json:
         """Account, region, and the bare names of functions given by ARN."""
@@ -101,9 +123,9 @@ class AmazonCloud(StoredCloud):
 
     def taken(self, deployed: Deployed, text: str) -> CloudError:
         """The service's own exception, inside the SDK's envelope."""
-        return CloudError(
-            Code.ALREADY_EXISTS, amazon_errors.envelope(deployed.request, "create", text, 409)
-        )
+        rest = deployed.request.type.split(":")[1].split("/", maxsplit=1)[0] in _REST_MODULES
+        said = amazon_errors.envelope(deployed.request, "create", text, 409 if rest else 400)
+        return CloudError(Code.ALREADY_EXISTS, said)
 
     def missing(self, request: Request) -> CloudError:
         """The service's own not-found."""

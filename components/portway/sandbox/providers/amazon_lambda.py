@@ -99,7 +99,6 @@ def function_outputs(cloud: "StoredCloud", deployed: Deployed, known: Json) -> J
         "version": version,
         "qualifiedArn": f"{arn}:{version}",
         "qualifiedInvokeArn": invoke,
-        "tagsAll": deployed.inputs.get("tags") or {},
         "loggingConfig": deployed.inputs.get("loggingConfig")
         or {"logFormat": "Text", "logGroup": f"/aws/lambda/{deployed.key.id}"},
     }

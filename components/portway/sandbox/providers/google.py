@@ -4,12 +4,14 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 from portway.sandbox.providers import google_run, google_secrets, google_storage
-from portway.sandbox.providers.behaviour import Behaviour, Deployed
+from portway.sandbox.providers.behaviour import Behaviour, Deployed, object_at
 from portway.sandbox.providers.cloud import Cloud, CloudError, Code, Failure, Request, State
+from portway.sandbox.providers.differences import Difference, Kind
 from portway.sandbox.providers.schema import ResourceType
 from portway.sandbox.providers.stored import StoredCloud
 from portway.sandbox.providers.type_facts import TypeFacts
@@ -25,7 +27,7 @@ _SERVICES = {
     "serviceaccount": "iam",
     "projects": "cloudresourcemanager",
 }
-_FULL_NAMES = ("name", "secret", "secretId", "bucket", "repository", "topic", "keyRing")
+_FULL_NAMES = ("__id", "name", "secret", "secretId", "bucket", "repository", "topic", "keyRing")
 
 
 class GoogleCloud(StoredCloud):
@@ -72,6 +74,32 @@ class GoogleCloud(StoredCloud):
         if "role" in inputs and "member" in inputs:
             known["name"] = _last(inputs.get("name"))
         return known
+
+    def ambient(self, declared: ResourceType, inputs: Json) -> Json:
+        """Project, place and labels as Google reports them."""
+        values = self.values(declared.token, inputs)
+        known: Json = {
+            field: values[field]
+            for field in ("project", "location", "region", "zone")
+            if field in declared.inputs and inputs.get(field) is None and values.get(field)
+        }
+        if "effectiveLabels" in declared.outputs:
+            labels = object_at(inputs, "labels")
+            known["pulumiLabels"] = labels
+            known["effectiveLabels"] = {**labels, "goog-pulumi-provisioned": "true"}
+        return known
+
+    def diff(self, request: Request) -> Difference:
+        """What every cloud compares; and a resource whose project came from the provider moves with it."""
+        found = super().diff(request)
+        was, now = request.old_outputs.get("project"), self.project(request.inputs)
+        if request.inputs.get("project") is None and was and now and was != now:
+            return replace(
+                found,
+                changed={**found.changed, "project": Kind.UPDATE},
+                replacing=found.replacing | {"project"},
+            )
+        return found
 
     def check(self, request: Request) -> tuple[Json, list[Failure]]:
         """What every cloud checks, and names that Google would not take."""

@@ -1,8 +1,11 @@
 """Cloud Run as it admits a service: Google's rules for shapes, probes, traffic and GPUs, in its own words."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portway.sandbox.providers import google_gpu, google_secrets
@@ -32,6 +35,11 @@ def admit(cloud: "StoredCloud", deployed: Deployed) -> None:
             account that is not there.
     """
     verb = "updating" if deployed.before else "creating"
+    if str(deployed.inputs.get("location")) not in regions():
+        text = f"Permission denied on 'locations/{deployed.inputs.get('location')}' (or it may not exist)."
+        raise CloudError(
+            Code.PERMISSION_DENIED, f"Error {verb} Service: googleapi: Error 403: {text}, forbidden"
+        )
     problems = [text for rule in _RULES for text in rule(deployed.inputs)]
     problems = problems or list(google_gpu.over_quota(cloud, deployed.inputs))
     if problems:
@@ -63,7 +71,6 @@ def outputs(cloud: "StoredCloud", deployed: Deployed, known: Json) -> Json:
     full = f"{deployed.key.id}/revisions/{revision(deployed)}"
     uri = cloud.endpoint(deployed.key)
     generation = str(_generation(deployed))
-    labels = object_at(inputs, "labels")
     return {
         "uri": uri,
         "urls": [
@@ -74,8 +81,6 @@ def outputs(cloud: "StoredCloud", deployed: Deployed, known: Json) -> Json:
         "latestCreatedRevision": full,
         "generation": generation,
         "observedGeneration": generation,
-        "effectiveLabels": {**labels, "goog-pulumi-provisioned": "true"},
-        "pulumiLabels": labels,
         "effectiveAnnotations": inputs.get("annotations") or {},
         "traffics": inputs.get("traffics")
         or [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}],
@@ -118,6 +123,13 @@ BEHAVIOURS = {
         admit=admit, outputs=outputs, flaw=flaw, served_seconds=_CREATE_SECONDS, release=release
     )
 }
+
+
+@cache
+def regions() -> frozenset[str]:
+    """Every Google Cloud region."""
+    text = Path(__file__).with_name("google.json").read_text(encoding="utf-8")
+    return frozenset(json.loads(text)["regions"])
 
 
 def _generation(deployed: Deployed) -> int:

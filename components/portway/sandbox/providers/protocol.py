@@ -118,6 +118,7 @@ def start(provider: Provider) -> tuple[grpc.Server, int]:
 
 def serve(provider: Provider) -> None:
     """Serve until the engine has no more use for this process."""
+    parent = os.getppid()
     server, port = start(provider)
     print(port, flush=True)  # noqa: T201 - the protocol: the first line is the port
     over = threading.Event()
@@ -129,7 +130,6 @@ def serve(provider: Provider) -> None:
     signal.signal(signal.SIGTERM, finish)
     if _is_pipe(0):
         threading.Thread(target=_until_stdin_ends, args=(over,), daemon=True).start()
-    parent = os.getppid()
     while not over.wait(_PARENT_POLL_SECONDS):
         if os.getppid() != parent:
             break

@@ -41,8 +41,16 @@ class StoredCloud(Cloud):
     # what a cloud must say about itself
 
     def scope(self, type_token: str, inputs: Json) -> str:
-        """Where names of that type collide: a project, or ``account:region``."""
+        """Where names of that type collide: a project, or ``account:region``.
+
+        When a resource is looked up and its inputs are not known, ``inputs`` holds its id as ``__id``.
+        """
         raise NotImplementedError
+
+    def ambient(self, declared: ResourceType, inputs: Json) -> Json:
+        """Outputs that follow from the provider's configuration: known in previews already."""
+        del declared, inputs
+        return {}
 
     def values(self, type_token: str, inputs: Json) -> Json:
         """What templates may use beside the inputs themselves: project, region, account."""
@@ -111,7 +119,8 @@ class StoredCloud(Cloud):
         promised = dict.fromkeys((*computed, *given.outputs), UNKNOWN)
         changing = {"latestReadyRevision", "latestCreatedRevision", "etag", "lastModified"}
         kept = {name: known[name] for name in promised if name in known and name not in changing}
-        return {**promised, **kept, **given.defaults, **request.inputs}
+        ambient = self.ambient(declared, request.inputs)
+        return {**promised, **kept, **given.defaults, **ambient, **request.inputs}
 
     def create(self, request: Request) -> State:
         """Admit, store, keep the payload, and wait for whoever serves it."""
@@ -240,7 +249,8 @@ class StoredCloud(Cloud):
         given, values = self._facts(deployed.request.type), self._values(deployed)
         seed = str(before.get("__seed") or secrets.token_hex(8))
         templated: Json = facts.fill(given.outputs, values, seed)
-        outputs = {**given.defaults, **self._plain(deployed.inputs), **templated}
+        ambient = self.ambient(self.sdk.resource(deployed.request.type), deployed.inputs)
+        outputs = {**given.defaults, **ambient, **self._plain(deployed.inputs), **templated}
         outputs |= {"__seed": seed, "__created": values["created"]}
         behaviour = self._behaviour(deployed.request)
         for field in behaviour.payload:
@@ -271,6 +281,7 @@ class StoredCloud(Cloud):
 
     def _find(self, request: Request) -> Row | None:
         inputs = {**request.old_outputs, **request.old_inputs, **request.inputs}
+        inputs["__id"] = request.id
         scope = self.scope(request.type, inputs)
         row = self.store.get(Key(self.package, scope, request.type, request.id))
         if row is not None:

@@ -49,7 +49,8 @@ def load(cloud: str) -> dict[str, TypeFacts]:
 
 
 @cache
-def _replaces() -> Json:
+def replacements() -> Json:
+    """``replaces.json``: per type the paths that force a replacement, per package the placing ones."""
     document: Json = json.loads((_HERE / "replaces.json").read_text(encoding="utf-8"))
     return document
 
@@ -60,13 +61,13 @@ def replaces(package: str, declared: ResourceType) -> frozenset[str]:
     From the table where it has the type; else what the SDK's own documentation says, together with the
     properties that say what and where a resource is.
     """
-    listed = _replaces()["types"].get(declared.token)
+    listed = replacements()["types"].get(declared.token)
     if listed is not None:
         return frozenset(listed)
     if re.search(r"Iam(Member|Binding|Policy)$|I[Aa][Mm]Member$|Attachment$", declared.token):
         return frozenset("*")
     documented = {name for name, given in declared.inputs.items() if given.forces}
-    placing = set(_replaces()["placing"][package]) & declared.inputs.keys()
+    placing = set(replacements()["placing"][package]) & declared.inputs.keys()
     return frozenset(documented | placing)
 
 

@@ -74,7 +74,8 @@ def _print(
         table.add_row(stop.target, stop.region, stop.endpoint, milliseconds, verdict)
     for report in reports:
         target = report.stack.rpartition(".")[2]
-        table.add_row(target, _region(report), "none: nothing was created", "", f"[red]{report.verdict}[/]: {_rules(report)}")  # fmt: skip
+        verdict = f"[red]{report.verdict}[/] by {_packs(report)}"
+        table.add_row(target, _region(report), "nothing was created", "", verdict)
     out.print(table)
     for report in reports:
         for message in _messages(report)[:1]:
@@ -104,14 +105,13 @@ def _messages(report: StackReport) -> list[str]:
     return [f"[{one.rule}] {one.message}" for one in report.record.refusals]
 
 
-def _rules(report: StackReport) -> str:
-    if report.record is None:
-        return ""
-    return ", ".join(dict.fromkeys(one.rule for one in report.record.refusals))
+def _packs(report: StackReport) -> str:
+    refusals = () if report.record is None else report.record.refusals
+    return ", ".join(dict.fromkeys(one.pack for one in refusals)) or "nobody"
 
 
 def _region(report: StackReport) -> str:
-    """The placement's region, as the refused resources' messages need not name one."""
+    """The placement's region: a message need not name one."""
     from portway.spec.load import load_stack  # noqa: PLC0415 - only the table needs it
 
     return load_stack(find_project() / REFUSED, report.stack).placement.region

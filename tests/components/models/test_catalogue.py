@@ -16,7 +16,7 @@ from portway.models.fit import fits, vram_needed_gb
 from portway.residency.boundary import boundary, country_of
 from portway.residency.profiles import destinations, is_profile
 
-MODELS = pytest.mark.parametrize("model", catalogue().values(), ids=str)
+MODELS = pytest.mark.parametrize("model", catalogue().values(), ids=lambda model: model.id)
 
 
 def test_the_promised_models_are_there() -> None:

@@ -1,6 +1,7 @@
 """The packs under plain ``pulumi``, without our gate: what anybody's program meets."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,3 +73,57 @@ def test_an_advisory_rule_reports_and_lets_pass(tmp_path: Path) -> None:
     ((level, text),) = messages(outcome)
     assert level == "advisory"
     assert "us-central1" in text
+
+
+def test_a_state_is_judged_as_a_program_is(tmp_path: Path) -> None:
+    urn = "urn:pulumi:dev::foreign::"
+    provider = f"{urn}pulumi:providers:gcp::default"
+    unique = "aa2f2a8a-0000-0000-0000-000000000001"
+    settings = {"version": "10.2.0"}
+    bucket = {
+        "urn": f"{urn}gcp:storage/bucket:Bucket::data",
+        "type": "gcp:storage/bucket:Bucket",
+        "custom": True,
+        "id": "data",
+        "inputs": {"location": "us-central1"},
+        "outputs": {"location": "US-CENTRAL1"},
+        "provider": f"{provider}::{unique}",
+    }
+    resources = [
+        {
+            "urn": provider,
+            "type": "pulumi:providers:gcp",
+            "custom": True,
+            "id": unique,
+            "inputs": settings,
+            "outputs": settings,
+        },
+        bucket,
+    ]
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"version": 3, "deployment": {"resources": resources}}))
+    pack = ["--policy-pack", POLICIES / "residency"]
+    with workshop() as made:
+        done = subprocess.run(
+            [
+                made.engine.path,
+                "policy",
+                "analyze",
+                *pack,
+                "--policy-pack-config",
+                POLICIES / "residency.json",
+                "--file",
+                state,
+                "--json",
+            ],
+            cwd=tmp_path,
+            env=engine_environment(made.places, made.engine),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    events = [json.loads(line) for line in done.stdout.splitlines() if line]
+    said = [event["policyEvent"]["message"] for event in events if "policyEvent" in event]
+    assert done.returncode == 1
+    assert len(said) == 1
+    assert "data is in us-central1 (location), outside the boundary eu" in said[0]

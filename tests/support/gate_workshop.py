@@ -1,14 +1,11 @@
 """What the gate's end-to-end tests share: one closed workshop, and small programs to judge."""
 
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from textwrap import dedent
 
-from portway.engine.home import create_home
 from portway.gate.run import (
     Policies,
     StackReport,
@@ -18,8 +15,7 @@ from portway.gate.run import (
     run_gate,
     subjects_of,
 )
-from portway.sandbox.layout import Layout
-from portway.sandbox.plugins import install_plugins
+from portway.gate.workshop import workshop as made_workshop
 from support.engine_projects import the_engine
 from support.policy_harness import POLICIES
 
@@ -28,13 +24,10 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def workshop() -> Generator[Workshop]:
-    """An engine with stand-in plugins in a folder that is thrown away."""
-    with TemporaryDirectory(prefix="portway-test-", ignore_cleanup_errors=True) as folder:
-        layout = Layout(Path(folder).resolve())
-        layout.create()
-        create_home(layout.home, the_engine())
-        install_plugins(layout.home, Path(sys.executable))
-        yield Workshop(the_engine(), layout)
+    """A closed workshop, with an engine got for it if this machine had none."""
+    the_engine()
+    with made_workshop() as made:
+        yield made
 
 
 @cache

@@ -37,6 +37,11 @@ class PackConfig(BaseModel):
     exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(_names)] = ()
     rules: Mapping[str, Literal["advisory", "mandatory"]] = {}
 
+    @property
+    def may_advise(self) -> bool:
+        """Whether anything could be reported without being refused."""
+        return bool(self.rules or self.exemptions) or not self.strict
+
 
 class ResidencyConfig(PackConfig):
     """Configuration of the residency pack.
@@ -56,6 +61,11 @@ class CostConfig(PackConfig):
     """Configuration of the cost pack. ``max_gpus`` counts everything at its maximum."""
 
     max_gpus: Annotated[int, Field(ge=0)] | None = None
+
+    @property
+    def may_advise(self) -> bool:
+        """Without a limit, a declared budget is reported as not judged."""
+        return super().may_advise or self.max_gpus is None
 
 
 MODELS: Mapping[str, type[PackConfig]] = {"residency": ResidencyConfig, "cost": CostConfig}

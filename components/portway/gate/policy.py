@@ -180,10 +180,10 @@ class Analyzer(_PolicyAnalyzerServicer):
             _context.abort(grpc.StatusCode.INVALID_ARGUMENT, wrong)
             raise
         self._set.configure(config)
-        if not _may_advise(config):
-            # Each policy costs a fresh reading of every resource; this one would have nothing to say.
-            twin = f"{self._set.pack.refusing[0]}{ADVICE}"
-            request.policyConfig[twin].enforcementLevel = proto.DISABLED
+        for twin in self._set.pack.policies[2:]:
+            # Each policy costs a fresh reading of every resource; these would have nothing to say.
+            if not config.may_advise:
+                request.policyConfig[twin].enforcementLevel = proto.DISABLED
         super().Configure(request, _context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
         return Empty()
 
@@ -211,10 +211,6 @@ def serve(folder: Path) -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         server.stop(0)
-
-
-def _may_advise(config: PackConfig) -> bool:
-    return bool(config.rules or config.exemptions) or not config.strict
 
 
 def _resource(args: ResourceValidationArgs) -> Resource:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from portway.cli.app import app
+from portway.sandbox.faults import FaultKind, parse
 from portway.spec.load import load_spec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,3 +104,14 @@ def test_the_architecture_picture_is_drawn_from_its_text() -> None:
     labels = re.findall(r'label="([^"\\]+)', (ROOT / "docs" / "architecture.dot").read_text())
     drawn = (ROOT / "docs" / "architecture.svg").read_text()
     assert [label for label in labels if label.replace("&", "&amp;") not in drawn] == []
+
+
+def test_the_faults_that_are_shown_are_understood(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "sandbox.md").read_text()
+    shown = [body for language, body in BLOCK.findall(page) if language == "yaml"]
+    assert len(shown) == 1
+    path = tmp_path / "faults.yaml"
+    path.write_text(shown[0])
+    rules, quotas = parse(path)
+    assert {rule.kind for rule in rules} == set(FaultKind) - {FaultKind.HALF_CREATE}
+    assert quotas

@@ -18,6 +18,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Generator[SandboxProjec
 def deployed(running: SandboxProject) -> SandboxProject:
     """The example service, up on all three targets by plain ``pulumi up``."""
     for stack in STACKS:
+        made = running.pulumi("stack", "init", stack)
+        assert made.returncode == 0, made.stderr
         done = running.pulumi("up", "--yes", "--stack", stack)
         assert done.returncode == 0, f"{stack}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return running

@@ -71,7 +71,9 @@ def start(into: Path) -> SandboxProject:
     assert started.returncode == 0, started.stdout + started.stderr
     printed = portway(folder, "sandbox", "env", "--json")
     assert printed.returncode == 0, printed.stderr
-    environment: dict[str, str] = {**os.environ, **json.loads(printed.stdout)}
+    difference: Any = json.loads(printed.stdout)
+    kept = {name: value for name, value in os.environ.items() if name not in difference["unset"]}
+    environment: dict[str, str] = {**kept, **difference["set"]}
     return SandboxProject(folder, environment)
 
 

@@ -16,6 +16,9 @@ import psutil
 from portway.errors import PortwayError
 
 
+_CREATING = "creating"
+
+
 class Unresolved(PortwayError):
     """An earlier operation did not end, and going on would be wrong or cannot work."""
 
@@ -133,7 +136,7 @@ def _of_operation(stack: str, operation: Mapping[str, Any]) -> Unfinished:
     resource = cast("Mapping[str, Any]", operation["resource"])
     urn, kind = str(resource["urn"]), _kind(operation)
     what = f"It was interrupted while {kind} {resource.get('type', 'a resource')} ({urn})."
-    if kind == "creating":
+    if kind == _CREATING:
         return Unfinished(
             kind,
             urn,
@@ -142,7 +145,8 @@ def _of_operation(stack: str, operation: Mapping[str, Any]) -> Unfinished:
             "and report success, and the first would go on costing money unseen.",
             "Look for it in the cloud. In any case forget the attempt: "
             f"`pulumi refresh --stack {stack} --clear-pending-creates --yes`. If it exists, then "
-            f"adopt it under its ID before the next `pulumi up`: `{_import(stack, resource)}`.",
+            "adopt it under its ID before the next `pulumi up`: "
+            f"`{import_command(stack, resource)}`.",
         )
     return Unfinished(
         kind,
@@ -153,7 +157,8 @@ def _of_operation(stack: str, operation: Mapping[str, Any]) -> Unfinished:
     )
 
 
-def _import(stack: str, resource: Mapping[str, Any]) -> str:
+def import_command(stack: str, resource: Mapping[str, Any], identity: str = "ID") -> str:
+    """The command that adopts ``resource`` (urn, type, and its parent and provider when known)."""
     urn = str(resource["urn"])
     words = ["pulumi import", f"--stack {stack}", "--yes --protect=false --generate-code=false"]
     if resource.get("parent"):
@@ -161,7 +166,7 @@ def _import(stack: str, resource: Mapping[str, Any]) -> str:
     if resource.get("provider"):
         provider = str(resource["provider"]).rpartition("::")[0]
         words.append(f"--provider 'provider={provider}'")
-    return " ".join((*words, str(resource.get("type")), f"'{urn.split('::', 3)[-1]}'", "ID"))
+    return " ".join((*words, str(resource.get("type")), f"'{urn.split('::', 3)[-1]}'", identity))
 
 
 def _kind(operation: Mapping[str, Any]) -> str:
@@ -173,23 +178,42 @@ FindId = Callable[[str], str | None]
 
 
 def adopted(deployment: Mapping[str, Any], find_id: FindId) -> dict[str, Any]:
-    """The deployment with every interrupted create settled; refresh it afterwards.
+    """The deployment with every interrupted create that the cloud has; refresh it, then ``settled``.
 
-    A create that the cloud has becomes a resource with its id, its inputs and its place in the tree;
-    one that it has not is dropped. (``pulumi refresh --import-pending-creates`` of engine 3.259 drops
-    both, and the next ``pulumi up`` makes a second copy.)
+    Such a create becomes a resource with its id, its inputs and its place in the tree. Until it has
+    been refreshed the operation stays: whoever is killed on the way finds it again, and adopting a
+    second time changes nothing. (``pulumi refresh --import-pending-creates`` of engine 3.259 drops
+    the operations, and the next ``pulumi up`` makes a second copy.)
     """
-    resources = list(cast("list[Mapping[str, Any]]", deployment.get("resources") or []))
-    others: list[Mapping[str, Any]] = []
+    resources = list(cast("list[dict[str, Any]]", deployment.get("resources") or []))
     for operation in _pending(deployment):
-        if _kind(operation) != "creating":
-            others.append(operation)
-            continue
-        resource = cast("Mapping[str, Any]", operation["resource"])
-        found = find_id(str(resource["urn"]))
-        if found is not None:
-            resources.append({**resource, "id": found, "outputs": resource.get("inputs", {})})
-    return {**deployment, "resources": resources, "pending_operations": others}
+        if _kind(operation) == _CREATING:
+            resource = cast("dict[str, Any]", operation["resource"])
+            found = find_id(str(resource["urn"]))
+            if found is not None:
+                resources = _with(resources, resource, found)
+    return {**deployment, "resources": resources}
+
+
+def settled(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    """The deployment without its interrupted creates: what the cloud has was adopted."""
+    others = [each for each in _pending(deployment) if _kind(each) != _CREATING]
+    return {**deployment, "pending_operations": others}
+
+
+def _with(
+    resources: list[dict[str, Any]], resource: dict[str, Any], found: str
+) -> list[dict[str, Any]]:
+    """``resources`` and the one that was made; what it was to replace is still to be deleted."""
+    alike = [each for each in resources if each["urn"] == resource["urn"]]
+    if any(each.get("id") == found for each in alike):
+        return resources
+    made = {**resource, "id": found, "outputs": resource.get("inputs", {})}
+    replaced = next((each for each in alike if not each.get("delete")), None)
+    if replaced is None:
+        return [*resources, made]
+    at = resources.index(replaced)
+    return [*resources[:at], made, {**replaced, "delete": True}, *resources[at + 1 :]]
 
 
 def _pending(deployment: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,13 @@ from portway.engine.command import ClosedCommand, Event, Say, event_log
 from portway.engine.engine import Engine
 from portway.engine.recover import (
     FindId,
+    Lock,
     Unfinished,
     Unresolved,
     adopted,
     explain,
     read_locks,
+    settled,
     unfinished,
 )
 from portway.errors import Missing
@@ -32,6 +35,8 @@ from portway.errors import Missing
 _COLOUR = re.compile(r"<\{%.*?%\}>")
 _FILE = "file"
 _STATE_VERSION = 3
+_WAIT_SECONDS = 180.0
+_POLL_SECONDS = 0.25
 _RECORDING = {"PULUMI_DEBUG_COMMANDS": "true"}
 
 
@@ -157,16 +162,25 @@ class Stack:
         if left:
             raise Unresolved(explain(self.name, left))
 
-    def resolve(self, find_id: FindId, on_output: Say | None = None) -> list[Unfinished]:
+    def resolve(
+        self,
+        find_id: FindId,
+        on_output: Say | None = None,
+        wait_seconds: float = _WAIT_SECONDS,
+    ) -> list[Unfinished]:
         """Finish what an interrupted operation left; returns what there was.
 
-        Locks of processes that are gone are removed. ``find_id`` tells for each interrupted create
-        whether the cloud has it: it is adopted, or else dropped.
+        An operation that still runs on this machine (its caller was killed, it was not) is waited
+        for. Locks of processes that are gone are removed. ``find_id`` tells for each interrupted
+        create whether the cloud has it: it is adopted, or else dropped.
 
         Raises:
-            Unresolved: a lock belongs to a process that runs or cannot be seen from here, or the
-                refresh failed.
+            Unresolved: a lock belongs to a process that did not end in ``wait_seconds`` or cannot be
+                seen from here, or the refresh failed.
         """
+        end_seconds = time.monotonic() + wait_seconds
+        while any(lock.alive for lock in self._locks()) and time.monotonic() < end_seconds:
+            time.sleep(_POLL_SECONDS)
         left = self.unfinished()
         if any(lock.alive is not False for lock in self._locks()):
             raise Unresolved(explain(self.name, left))
@@ -179,7 +193,12 @@ class Stack:
                 raise Unresolved(
                     f"stack {self.name} could not be recovered: {'; '.join(done.errors)}"
                 )
+            self._import(settled(self._deployment()))
         return left
+
+    def at_work(self) -> int | None:
+        """The id of a process on this machine that works on the stack now."""
+        return next((lock.pid for lock in self._locks() if lock.alive), None)
 
     def _deployment(self) -> dict[str, Any]:
         words = ["stack", "export", "--stack", self.name]
@@ -193,11 +212,11 @@ class Stack:
             words = ["stack", "import", "--stack", self.name, "--file", file.name]
             self._command.run(words, str(self.project), {})
 
-    def _locks(self) -> list[Any]:
+    def _locks(self) -> list[Lock]:
         backend = urlparse(self._command.environment.get("PULUMI_BACKEND_URL", ""))
         if backend.scheme != _FILE:
             return []
-        return list(read_locks(Path(unquote(backend.path)), self._project_name, self.name))
+        return read_locks(Path(unquote(backend.path)), self._project_name, self.name)
 
     def _run(self, verb: list[str], packs: Sequence[Pack], on_output: Say | None) -> Outcome:
         events: list[Event] = []

@@ -138,8 +138,13 @@ def scalers(resource: Resource, stack: Stack) -> Iterator[tuple[Resource, Resour
             yield other, facts, resource.urn in sources
 
 
+def runs_pods(resource: Resource) -> bool:
+    """Whether it is an object of an API in which workloads start pods and autoscalers count them."""
+    return resource.package in table(_TABLE)["pods"]["packages"]
+
+
 def _gpu_values(resource: Resource, facts: ResourceFacts) -> Iterator[Known | Unknown]:
-    if resource.package != "kubernetes":
+    if not runs_pods(resource):
         yield from resource.properties.leaves(*facts.gpus)
         return
     pods: dict[str, Any] = table(_TABLE)["pods"]
@@ -162,7 +167,7 @@ def _named(limits: Known | Unknown, patterns: list[str]) -> Iterator[Known | Unk
 
 def _claims(resource: Resource, facts: ResourceFacts) -> Iterator[str]:
     yield from facts.gpu_claims
-    if resource.package == "kubernetes":
+    if runs_pods(resource):
         pods: dict[str, Any] = table(_TABLE)["pods"]
         yield from (f"{spec}.{pods['claims']}" for spec in pods["spec_paths"])
 

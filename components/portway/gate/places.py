@@ -70,7 +70,7 @@ def _reading(token: str, package: str, has_provider: bool) -> Reading:  # noqa: 
         return Reading(Kind.PLACELESS, because=because)
     targets = target_facts().get(token)
     facts = both(targets or NO_FACTS, table_facts(_TABLE, token) or NO_FACTS)
-    if package == "kubernetes":
+    if _is_in_cluster(package):
         return Reading(Kind.IN_CLUSTER, facts)
     own = located(token)
     if own or facts.region:
@@ -90,7 +90,7 @@ def places(
     resource: Resource, facts: ResourceFacts, clusters: Mapping[str, str]
 ) -> Iterator[At | Nowhere]:
     """Every place ``resource`` is in: its own (or its provider's), then its replicas'."""
-    if resource.package == "kubernetes":
+    if _is_in_cluster(resource.package):
         yield from _cluster(resource, clusters)
     else:
         yield from _own(resource, facts)
@@ -171,6 +171,11 @@ def _read(seen: Known | Unknown) -> At | Nowhere:
     if not isinstance(seen.value, str) or not seen.value.strip():
         return Nowhere(seen.path, f"{seen.path} is {shown(seen.value)}, which names no region")
     return At(seen.path, seen.value)
+
+
+def _is_in_cluster(package: str) -> bool:
+    clouds: dict[str, dict[str, Any]] = table(_TABLE)["clouds"]
+    return bool(clouds.get(package, {}).get("in_cluster"))
 
 
 def _cloud(resource: Resource) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portway.gate.capacity import Kind, Uncounted, maximum, reading, scalers
+from portway.gate.capacity import Kind, Uncounted, maximum, reading, runs_pods, scalers
 from portway.gate.context import CostContext
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
@@ -33,7 +33,7 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
 def _may_be_scaled(resource: Resource, stack: Stack | None) -> bool:
     """Kubernetes workloads are often counted by an autoscaler, which only the whole stack shows."""
     if stack is None:
-        return resource.package == "kubernetes" and reading(resource).facts.scales is None
+        return runs_pods(resource) and reading(resource).facts.scales is None
     return any(is_certain for _, _, is_certain in scalers(resource, stack))
 
 

@@ -14,6 +14,7 @@ from portway.sandbox.providers import (
     amazon_lambda,
     amazon_secrets,
 )
+from portway.sandbox.providers import type_facts as facts
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, object_at
 from portway.sandbox.providers.cloud import (
     ACCOUNT,
@@ -29,7 +30,6 @@ from portway.sandbox.providers.type_facts import TypeFacts
 from portway.sandbox.providers.wire import UNKNOWN, Json, is_object
 from portway.sandbox.store import Key, Store
 
-_REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx|cn|us-gov|us-iso[a-z]*|eusc)-[a-z]+-\d")
 _GLOBAL_MODULES = {"iam", "route53", "cloudfront", "budgets", "organizations", "costexplorer"}
 _REST_MODULES = {
     "iam",
@@ -63,7 +63,7 @@ class AmazonCloud(StoredCloud):
         if not region:
             text = "Missing region information. Make sure you have set your AWS region, e.g. `pulumi config set aws:region us-west-2`."
             failures.append(Failure("region", text))
-        elif not _REGION.fullmatch(region) and not config.get("skipRegionValidation"):
+        elif region not in facts.regions("amazon") and not config.get("skipRegionValidation"):
             failures.append(Failure("region", f"invalid AWS Region: {region}"))
         return failures
 
@@ -83,7 +83,7 @@ class AmazonCloud(StoredCloud):
         """What every cloud checks, and that a resource's own region is spelt as one."""
         inputs, failures = super().check(request)
         region = inputs.get("region")
-        if isinstance(region, str) and region != UNKNOWN and not _REGION.fullmatch(region):
+        if isinstance(region, str) and region not in {UNKNOWN, *facts.regions("amazon")}:
             failures.append(Failure("region", f"invalid AWS Region: {region}"))
         return inputs, failures
 

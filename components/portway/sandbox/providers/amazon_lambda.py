@@ -3,6 +3,7 @@
 import base64
 import re
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from portway.sandbox.providers import amazon_errors, amazon_iam, objects, quotas
@@ -144,7 +145,7 @@ def _environment_problem(inputs: Json) -> str | None:
 
 def _code_problem(inputs: Json) -> str | None:
     asset = as_asset(inputs.get("code"))
-    if asset is None or not asset.path:
+    if asset is None or not asset.path or Path(asset.path).is_dir():
         return None
     try:
         with zipfile.ZipFile(asset.path) as archive:

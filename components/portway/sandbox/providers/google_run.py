@@ -1,14 +1,11 @@
 """Cloud Run as it admits a service: Google's rules for shapes, probes, traffic and GPUs, in its own words."""
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portway.sandbox.providers import google_gpu, google_secrets
+from portway.sandbox.providers import google_gpu, google_secrets, type_facts
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, nested, object_at, objects_at
 from portway.sandbox.providers.cloud import CloudError, Code, Request
 from portway.sandbox.providers.wire import Json
@@ -35,7 +32,7 @@ def admit(cloud: "StoredCloud", deployed: Deployed) -> None:
             account that is not there.
     """
     verb = "updating" if deployed.before else "creating"
-    if str(deployed.inputs.get("location")) not in regions():
+    if str(deployed.inputs.get("location")) not in type_facts.regions("google"):
         text = f"Permission denied on 'locations/{deployed.inputs.get('location')}' (or it may not exist)."
         raise CloudError(
             Code.PERMISSION_DENIED, f"Error {verb} Service: googleapi: Error 403: {text}, forbidden"
@@ -123,13 +120,6 @@ BEHAVIOURS = {
         admit=admit, outputs=outputs, flaw=flaw, served_seconds=_CREATE_SECONDS, release=release
     )
 }
-
-
-@cache
-def regions() -> frozenset[str]:
-    """Every Google Cloud region."""
-    text = Path(__file__).with_name("google.json").read_text(encoding="utf-8")
-    return frozenset(json.loads(text)["regions"])
 
 
 def _generation(deployed: Deployed) -> int:

@@ -44,14 +44,23 @@ class TypeFacts:
 @cache
 def load(cloud: str) -> dict[str, TypeFacts]:
     """Every type that ``<cloud>.json`` knows."""
-    document = json.loads((_HERE / f"{cloud}.json").read_text(encoding="utf-8"))
-    return {token: TypeFacts(**facts) for token, facts in document["types"].items()}
+    return {token: TypeFacts(**facts) for token, facts in _document(cloud)["types"].items()}
 
 
 @cache
+def regions(cloud: str) -> frozenset[str]:
+    """Every region that ``<cloud>.json`` knows."""
+    return frozenset(_document(cloud)["regions"])
+
+
 def replacements() -> Json:
     """``replaces.json``: per type the paths that force a replacement, per package the placing ones."""
-    document: Json = json.loads((_HERE / "replaces.json").read_text(encoding="utf-8"))
+    return _document("replaces")
+
+
+@cache
+def _document(name: str) -> Json:
+    document: Json = json.loads((_HERE / f"{name}.json").read_text(encoding="utf-8"))
     return document
 
 

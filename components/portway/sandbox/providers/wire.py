@@ -32,12 +32,14 @@ class Asset:
         hash: SHA-256 of the content as the engine computed it, hexadecimal.
         path: where the file is, relative to the plugin's working folder; "" when it is not a file.
         text: the content itself, for a string asset.
+        members: name → asset or archive, for an archive made of others.
     """
 
     archive: bool
     hash: str
     path: str = ""
     text: str | None = None
+    members: Json | None = None
 
 
 def is_object(value: Value) -> TypeGuard[Json]:
@@ -156,6 +158,7 @@ def as_asset(value: Value) -> Asset | None:
         hash=value.get("hash", ""),
         path=value.get("path", ""),
         text=value.get("text"),
+        members=value.get("assets"),
     )
 
 

@@ -71,7 +71,7 @@ class Record:
     def gaps(self, packs: Iterable[str]) -> tuple[str, ...]:
         """Why this preview proves less than a whole judgement by ``packs``; empty when it is whole."""
         found = [f"a policy was not run: {text}" for text in self.not_run]
-        if not self.registered:
+        if not self.registered and not self.errors:
             found.append("the program registered no resource, so nothing was judged")
         for pack in sorted(packs):
             if pack not in self.packs:

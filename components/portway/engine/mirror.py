@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import cast
 
+from filelock import FileLock
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -36,7 +37,9 @@ def mirror(project: Path, into: Path) -> Path:
     """
     config = stack_config_dir(project)
     parts = tuple(part for part in config.parts if part != ".")
-    _show(project, into, parts)
+    into.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with FileLock(into.with_name(f"{into.name}.lock")):
+        _show(project, into, parts)
     return into
 
 

@@ -16,6 +16,7 @@ from portway.engine.recover import (
     adopted,
     explain,
     read_locks,
+    settled,
     unfinished,
 )
 
@@ -94,23 +95,39 @@ def test_everything_left_is_told_at_once() -> None:
     )
 
 
-def test_what_exists_is_adopted_and_what_does_not_is_dropped() -> None:
+MADE = pending("creating", "a")["resource"] | {
+    "id": "id-1",
+    "outputs": {"location": "europe-west4"},
+}
+
+
+def test_what_exists_is_adopted_and_the_rest_is_dropped_once_that_is_settled() -> None:
     kept = {"urn": "kept", "id": "1"}
-    updating = pending("updating", "b")
+    operations = [
+        pending("creating", "a"),
+        pending("updating", "b"),
+        pending("creating", "c"),
+    ]
     deployment: dict[str, Any] = {
         "manifest": {},
         "resources": [kept],
-        "pending_operations": [pending("creating", "a"), updating, pending("creating", "c")],
+        "pending_operations": operations,
     }
-    assert adopted(deployment, {"a": "id-1"}.get) == {
-        "manifest": {},
-        "resources": [
-            kept,
-            pending("creating", "a")["resource"]
-            | {"id": "id-1", "outputs": {"location": "europe-west4"}},
-        ],
-        "pending_operations": [updating],
-    }
+    after = adopted(deployment, {"a": "id-1"}.get)
+    assert after == deployment | {"resources": [kept, MADE]}
+    assert settled(after) == after | {"pending_operations": [operations[1]]}
+
+
+def test_adopting_a_second_time_changes_nothing() -> None:
+    deployment = {"resources": [], "pending_operations": [pending("creating", "a")]}
+    once = adopted(deployment, {"a": "id-1"}.get)
+    assert adopted(once, {"a": "id-1"}.get) == once
+
+
+def test_what_an_adopted_replacement_replaces_is_still_to_be_deleted() -> None:
+    old = MADE | {"id": "id-0"}
+    deployment = {"resources": [old], "pending_operations": [pending("creating", "a")]}
+    assert adopted(deployment, {"a": "id-1"}.get)["resources"] == [MADE, old | {"delete": True}]
 
 
 def test_locks_are_read_with_the_life_of_their_process(tmp_path: Path) -> None:

@@ -63,4 +63,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        click.echo(f"portway: {where}{error.strerror or error}", err=True)
+        sys.exit(3)
     sys.exit(code if isinstance(code, int) else 0)

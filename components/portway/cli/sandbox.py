@@ -71,6 +71,10 @@ def status(*, as_json: bool, no_color: bool) -> None:
         say(f"processes: {found.processes} ({found.memory_mb} MB)", no_color=no_color)
     if found.serving:
         console(no_color=no_color).print(_table(found.serving))
+    for stack, texts in found.unsettled.items():
+        say(f"stack {stack} is not at rest:", no_color=no_color, bold=True)
+        for text in texts:
+            say(f"- {text}", no_color=no_color)
 
 
 @command.command()

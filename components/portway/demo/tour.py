@@ -10,16 +10,19 @@ import openai
 from portway.demo.ask import Answer, ask
 from portway.engine.engine import Engine
 from portway.engine.mirror import mirror
-from portway.engine.stack import Pack, Stack
+from portway.engine.recover import Unresolved
+from portway.engine.stack import Outcome, Pack, Stack
 from portway.errors import Findings
 from portway.gate.run import StackReport, load_policies, run_gate, subjects_of
 from portway.gate.workshop import policies_folder, workshop
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Store
+from portway.sandbox.unfinished import stack_files, stack_of, strays
 from portway.spec.project import stack_names
 
 Say = Callable[[str], None]
 
+ATTEMPTS = 3
 REFUSED_STACKS = ("chat.leaking.cloud-run", "chat.greedy.cloud-run")
 
 
@@ -64,10 +67,8 @@ def deploy_and_ask(
 
 
 def _visit(stack: Stack, project: Path, layout: Layout, say: Say) -> Stop:
-    _finish_what_was_interrupted(stack, layout, say)
-    say(f"{stack.name}: pulumi up, both packs on")
     started_at = time.monotonic()
-    done = stack.up(packs(project))
+    done = _up(stack, project, layout, say)
     if not done.succeeded:
         said = "\n".join([str(v["message"]).strip() for v in done.violations] or done.errors)
         raise Findings(f"{stack.name}: the update did not succeed:\n{said}")
@@ -84,14 +85,40 @@ def _visit(stack: Stack, project: Path, layout: Layout, say: Say) -> Stop:
     )  # fmt: skip
 
 
+def _up(stack: Stack, project: Path, layout: Layout, say: Say) -> Outcome:
+    """Update over whatever an earlier tour left; one that still runs may get in between."""
+    for _ in range(ATTEMPTS - 1):
+        _finish_what_was_interrupted(stack, layout, say)
+        say(f"{stack.name}: pulumi up, both packs on")
+        try:
+            return stack.up(packs(project))
+        except Unresolved:
+            continue
+    _finish_what_was_interrupted(stack, layout, say)
+    return stack.up(packs(project))
+
+
 def _finish_what_was_interrupted(stack: Stack, layout: Layout, say: Say) -> None:
-    """A tour that was killed goes on: what the clouds really have is adopted, the rest forgotten."""
-    left = stack.unfinished()
-    if not left:
-        return
-    rows = {row.urn: row.key.id for row in Store(layout.store).all()}
-    for item in stack.resolve(rows.get):
-        say(f"{stack.name}: {item.what}")
+    """A tour that was killed goes on: what the clouds really have is adopted, the rest forgotten.
+
+    What they have although no state knows it (a plugin ended in the middle) is removed: the update
+    makes it again.
+    """
+    store = Store(layout.store)
+    if (other := stack.at_work()) is not None:
+        say(f"{stack.name}: waiting for process {other}, which works on the stack")
+    if stack.unfinished():
+
+        def find_id(urn: str) -> str | None:
+            # looked up late: whoever still works on the stack is waited for first
+            return {row.urn: row.key.id for row in store.all()}.get(urn)
+
+        for item in stack.resolve(find_id):
+            say(f"{stack.name}: {item.what}")
+    for row in strays(store.all(), stack_files(layout.state)):
+        if stack_of(row) == stack.name:
+            say(f"{stack.name}: {row.key.id} is in the cloud, but in no state; removing it")
+            store.delete(row.key)
 
 
 def refusals(project: Path) -> tuple[StackReport, ...]:

@@ -15,7 +15,6 @@ import psutil
 
 from portway.errors import PortwayError
 
-
 _CREATING = "creating"
 
 

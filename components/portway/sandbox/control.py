@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock
 
 from portway.errors import Missing
 from portway.sandbox.dataplane.processes import recorded, sweep
+from portway.sandbox.dataplane.settings import Settings
 from portway.sandbox.layout import Layout
 from portway.sandbox.plugins import install_plugins
 from portway.sandbox.store import Store
+from portway.sandbox.unfinished import unsettled
 
 DAEMON = "portway.sandbox.daemon"
 GUARDIAN = "portway.sandbox.dataplane.guardian"
 DAEMON_LOG = "daemon"
+START_LOCK = "start.lock"
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
@@ -56,6 +60,7 @@ class SandboxStatus:
         pid: of the daemon; None when it does not run.
         resources: how many are deployed, by cloud.
         processes: running children of the daemon, and their resident memory in MB together.
+        unsettled: for each stack that is not at rest, what happened and what to do.
     """
 
     root: Path
@@ -65,19 +70,27 @@ class SandboxStatus:
     serving: tuple[Serving, ...]
     processes: int
     memory_mb: int
+    unsettled: dict[str, list[str]]
 
 
 def start(project: Path, say: Say = print) -> bool:
     """Make the sandbox of ``project`` and start its daemon; False when it was running already.
 
     Raises:
+        BadInput: a ``PORTWAY_SANDBOX_…`` setting in the environment cannot be used.
         Missing: no provider SDK is installed, or the daemon does not start; says why.
     """
+    Settings.from_environment()
     layout = Layout.of_project(project)
     layout.create()
+    with FileLock(layout.run / START_LOCK, timeout=2 * START_SECONDS):
+        return _start(layout, say)
+
+
+def _start(layout: Layout, say: Say) -> bool:
     store = Store(layout.store)
     install_plugins(layout.home, Path(sys.executable))
-    if _daemon(layout) is not None and store.meta("daemon"):
+    if _is_up(layout, store):
         return False
     store.set_meta("daemon", "")
     say(f"starting the embedded clouds in {layout.root}")
@@ -88,6 +101,8 @@ def start(project: Path, say: Say = print) -> bool:
             start_new_session=True,
         )  # fmt: skip
     _wait_until_up(layout, store, process)
+    # The daemon is on its own now: an object that is dropped would warn that nobody waits for it.
+    process.returncode = 0
     return True
 
 
@@ -134,6 +149,7 @@ def status(project: Path) -> SandboxStatus:
         serving=_serving(store) if daemon else (),
         processes=len(children),
         memory_mb=round(sum(map(_memory, children)) / 1e6),
+        unsettled=unsettled(layout, store),
     )
 
 
@@ -193,12 +209,22 @@ def follow(project: Path, names: list[str]) -> Generator[tuple[str, str]]:
         time.sleep(FOLLOW_SECONDS)
 
 
+def _is_up(layout: Layout, store: Store) -> bool:
+    """Whether a daemon serves; one that is just starting or ending is waited for."""
+    deadline = time.monotonic() + START_SECONDS
+    while _daemon(layout) is not None and time.monotonic() < deadline:
+        if store.meta("daemon"):
+            return True
+        time.sleep(POLL_SECONDS)
+    return False
+
+
 def _wait_until_up(layout: Layout, store: Store, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if store.meta("daemon"):
             return
-        if process.poll() not in (None, 0):
+        if process.poll() is not None:
             break
         time.sleep(POLL_SECONDS)
     lines = _log_file(layout, DAEMON_LOG).read_text("utf-8", "replace").splitlines()[-5:]

@@ -5,6 +5,7 @@ leaves. It is driven by the store alone, so one that is started again serves eve
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from portway.errors import PortwayError
+from portway.errors import Missing, PortwayError
 from portway.sandbox.dataplane import bedrock, secrets_manager
 from portway.sandbox.dataplane.bedrock import Bedrock
 from portway.sandbox.dataplane.cloud_run import CloudRun
@@ -92,7 +93,8 @@ class Daemon:
             log.info("serving what is deployed in %s", self._layout.root)
             await self._watch(ended)
         finally:
-            self._store.set_meta(META, "")
+            with contextlib.suppress(PortwayError):
+                self._store.set_meta(META, "")
             await asyncio.gather(*(platform.close() for platform in self._platforms))
             await asyncio.gather(*(front.close() for front in self._fronts))
             await self._context.settle(SETTLE_SECONDS)
@@ -119,7 +121,10 @@ class Daemon:
 
     async def _watch(self, ended: asyncio.Event) -> None:
         seen, described_at = -1, 0.0
+        mine = _file(self._layout.store)
         while not ended.is_set():
+            if _file(self._layout.store) != mine:
+                raise Missing(f"{self._layout.store} was removed: nothing is left to serve")
             revision = self._store.revision()
             if revision != seen:
                 seen = revision
@@ -145,6 +150,14 @@ class Daemon:
         if described != self._described:
             self._described = described
             self._store.set_meta(SERVING, described)
+
+
+def _file(path: Path) -> int | None:
+    """Tells a file from another one that took its place; None when there is none."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 async def _wait(ended: asyncio.Event, seconds: float) -> None:

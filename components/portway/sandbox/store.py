@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from portway.errors import Missing
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resources (
     cloud TEXT NOT NULL, scope TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,
@@ -85,7 +87,11 @@ class Store:
     """The clouds' memory. Cheap to make; one per process or thread."""
 
     def __init__(self, path: Path) -> None:
-        """Open (and, the first time, create) the store at ``path``."""
+        """Open (and, the first time, create) the store at ``path``.
+
+        Raises:
+            Missing: it is damaged or cannot be opened; so does every other call.
+        """
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._transaction() as db:
@@ -97,19 +103,28 @@ class Store:
         path.chmod(0o600)
 
     @contextmanager
+    def _open(self) -> Generator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
+                yield db
+        except sqlite3.DatabaseError as error:
+            raise Missing(_unusable(self.path, error)) from error
+
+    @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
+        with self._open() as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
+                db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
 
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.path, timeout=30, isolation_level=None)) as db:
+        with self._open() as db:
             return db.execute(query, values).fetchall()
 
     def create(self, row: Row) -> None:
@@ -224,6 +239,18 @@ class Store:
         """What was remembered under ``key``."""
         rows = self._read("SELECT value FROM meta WHERE key=?", key)
         return rows[0][0] if rows else None
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> str:
+    if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
+        return (
+            f"{path}: the sandbox's store cannot be used: {error}; look at the folder's permissions and "
+            "the free space, then run the command again"
+        )
+    return (
+        f"{path}: the sandbox's store is damaged: {error}; run `portway sandbox stop`, delete "
+        f"{path.parent} and start again: only what is deployed in the sandbox is lost"
+    )
 
 
 def _parts(key: Key) -> tuple[str, str, str, str]:

@@ -94,6 +94,18 @@ def test_the_openai_client_is_answered_whole_and_in_pieces(
     assert arrivals[-1] - arrivals[0] > 0.15
 
 
+def test_a_client_that_leaves_ends_the_generation_in_the_model_server(
+    chat: tuple[Sandbox, CloudRunChat, Key],
+) -> None:
+    running, deployed, key = chat
+    deployed.publish()
+    client = openai.OpenAI(base_url=f"{running.cloud.endpoint(key)}/v1", api_key=API_KEY)
+    with client.chat.completions.create(model=MODEL, messages=QUESTION, stream=True) as stream:
+        next(stream)
+    log = running.layout.logs / "cloud-run-chat.log"
+    assert eventually(lambda: "Aborted request chatcmpl-" in log.read_text())
+
+
 def test_a_key_added_to_the_secret_works_without_a_new_revision(
     chat: tuple[Sandbox, CloudRunChat, Key],
 ) -> None:

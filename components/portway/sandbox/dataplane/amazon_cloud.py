@@ -87,7 +87,8 @@ def caller(exchange: Exchange, world: World) -> Caller:
         raise Unsigned("MissingAuthenticationTokenException", "Missing Authentication Token")
     key_id, region = found[1], found[3]
     if key_id == DEPLOYER:
-        return Caller("arn:aws:iam::123456789012:root", None, region, "123456789012")
+        account = next((row.key.scope.partition(":")[0] for row in world.of(ROLE)), "")
+        return Caller(f"arn:aws:iam::{account}:root", None, region, account)
     for role in world.of(ROLE):
         arn = role_arn(role)
         if credentials(arn).access_key_id == key_id:

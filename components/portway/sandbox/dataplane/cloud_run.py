@@ -80,8 +80,9 @@ class Revision:
 
     def _limits(self, template: Template) -> Limits:
         settings = self._context.settings
+        least = min(template.least, int(settings.most_warm))
         return Limits(
-            template.least, max(template.most, template.least, 1), template.concurrency,
+            least, max(template.most, template.least, 1), template.concurrency,
             settings.idle_seconds, settings.queue_seconds,
         )  # fmt: skip
 

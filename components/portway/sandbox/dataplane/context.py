@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import uuid
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,11 +103,19 @@ def safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)[-80:].lstrip(".-")
 
 
+# Ports handed out lately: a process takes a moment until it listens on the one it was given.
+_given: deque[int] = deque(maxlen=1000)
+
+
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on and that was not handed out lately."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
+        if port not in _given:
+            _given.append(port)
+            return port
 
 
 async def until(condition: Callable[[], bool], signal: Signal, timeout_seconds: float) -> bool:

@@ -9,7 +9,6 @@ from portway.sandbox.dataplane.text import Turn, count
 from portway.sandbox.dataplane.world import child, items, text
 
 Json = dict[str, Any]
-DEFAULT_MOST_TOKENS = 4096
 _STOP_REASONS = {"length": "max_tokens", "tool_calls": "tool_use"}
 
 
@@ -39,7 +38,7 @@ def read(body: bytes, context_tokens: int) -> Ask:
             raise Invalid(
                 f"1 validation error detected: Value '{config[name]}' at 'inferenceConfig.{name}' failed to satisfy constraint: Member must have value less than or equal to 1"
             )
-    most = config.get("maxTokens") or DEFAULT_MOST_TOKENS
+    most = config.get("maxTokens") or context_tokens - count(turns)
     if most > context_tokens:
         raise Invalid(
             f"The maximum tokens you requested exceeds the model limit of {context_tokens}. Try again with a maximum tokens value that is lower than {context_tokens}."

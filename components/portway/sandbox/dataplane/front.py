@@ -19,6 +19,7 @@ Header = tuple[str, str]
 READ_BYTES = 65536
 MAX_PIPELINED_BYTES = 1 << 20
 SKIP_SECONDS = 1.0
+LISTEN_ATTEMPTS, LISTEN_PAUSE_SECONDS = 10, 0.3
 LOOPBACK = "127.0.0.1"
 
 
@@ -222,10 +223,18 @@ class Front:
     async def listen(self, port: int = 0) -> int:
         """Listen on loopback; 0 takes any free port. Returns the port.
 
+        A port that is taken is tried again for a few seconds: an outgoing connection may have it.
+
         Raises:
-            OSError: the port is taken.
+            OSError: the port stays taken.
         """
-        self._server = await asyncio.start_server(self._connected, LOOPBACK, port)
+        for _ in range(LISTEN_ATTEMPTS - 1):
+            with contextlib.suppress(OSError):
+                self._server = await asyncio.start_server(self._connected, LOOPBACK, port)
+                break
+            await asyncio.sleep(LISTEN_PAUSE_SECONDS)
+        else:
+            self._server = await asyncio.start_server(self._connected, LOOPBACK, port)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self.port
 

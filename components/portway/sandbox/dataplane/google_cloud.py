@@ -26,6 +26,7 @@ PROJECT_MEMBERS = (
     "gcp:projects/iAMMember:IAMMember",
     "gcp:projects/iAMBinding:IAMBinding",
 )
+SERVICE_INVOKERS = frozenset({"roles/run.invoker", "roles/run.admin"})
 SECRET_READERS = frozenset({"roles/secretmanager.secretAccessor", "roles/secretmanager.admin"})
 OBJECT_READERS = frozenset({
     "roles/storage.objectViewer", "roles/storage.objectUser", "roles/storage.objectAdmin",
@@ -50,9 +51,10 @@ def invokers(world: World, service: Row) -> frozenset[str]:
         if row.key.scope == service.key.scope
         and last(text(row.inputs, "name")) == name
         and text(row.inputs, "location") in ("", place)
-        and text(row.inputs, "role") in ("roles/run.invoker", "roles/run.admin")
     ]  # fmt: skip
-    return frozenset(member for row in bindings for member in _members(row))
+    bindings += [row for row in world.of(*PROJECT_MEMBERS) if row.key.scope == service.key.scope]
+    held = (row for row in bindings if text(row.inputs, "role") in SERVICE_INVOKERS)
+    return frozenset(member for row in held for member in _members(row))
 
 
 def secret_value(world: World, scope: str, secret: str, version: str, reader: str) -> bytes:

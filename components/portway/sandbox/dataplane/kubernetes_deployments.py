@@ -12,13 +12,12 @@ from portway.sandbox.dataplane.instance import Instance, StartFailed
 from portway.sandbox.dataplane.kubernetes_objects import (
     DEFAULT_DEADLINE_SECONDS,
     PodTemplate,
-    Scaler,
     name_of,
     namespace_of,
     read_pod_template,
-    scaler_of,
     template_digest,
 )
+from portway.sandbox.dataplane.kubernetes_scaling import Scaler, replicas_of, scaler_of
 from portway.sandbox.dataplane.world import PlatformError, World, child, fingerprint, number, text
 from portway.sandbox.store import Row
 
@@ -115,7 +114,7 @@ class Deployment:
     def _wanted(self) -> int:
         scaler = self.scaler
         if scaler is None:
-            return int(number(child(self.row.inputs, "spec"), "replicas", 1))
+            return replicas_of(self.row, self._world)
         busy = self._pending + sum(pod.active for pod in self._pods)
         idle = time.monotonic() - self._last_used
         if not busy and idle >= self._context.settings.scaled(scaler.cooldown_seconds):

@@ -17,26 +17,8 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SERVICE = "kubernetes:core/v1:Service"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"  # noqa: S105 - a type token
-SCALED_OBJECT = "kubernetes:keda.sh/v1alpha1:ScaledObject"
-INTERCEPTOR_ROUTE = "kubernetes:http.keda.sh/v1beta1:InterceptorRoute"
 DEFAULT_DEADLINE_SECONDS = 600.0
-DEFAULT_COOLDOWN_SECONDS = 300.0
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """What scales a Deployment instead of its own ``replicas``.
-
-    Attributes:
-        cooldown_seconds: without requests before it goes down to ``least``, as declared.
-        concurrency: requests that one replica should have at once.
-    """
-
-    least: int
-    most: int
-    cooldown_seconds: float
-    concurrency: int
 
 
 @dataclass(frozen=True)
@@ -68,24 +50,6 @@ def template_digest(row: Row) -> str:
     """Changes when a Deployment would replace its pods."""
     declared = child(child(row.inputs, "spec"), "template")
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:10]
-
-
-def scaler_of(deployment: Row, world: World) -> Scaler | None:
-    """The ScaledObject that targets ``deployment``, where there is one."""
-    for row in _neighbours(world, deployment, SCALED_OBJECT):
-        spec = child(row.inputs, "spec")
-        target = child(spec, "scaleTargetRef")
-        if text(target, "name") == name_of(deployment) and text(target, "kind") in (
-            "",
-            "Deployment",
-        ):
-            return Scaler(
-                least=int(number(spec, "minReplicaCount", 0)),
-                most=int(number(spec, "maxReplicaCount", 100)),
-                cooldown_seconds=number(spec, "cooldownPeriod", DEFAULT_COOLDOWN_SECONDS),
-                concurrency=_concurrency(deployment, world),
-            )
-    return None
 
 
 def read_pod_template(row: Row, world: World) -> PodTemplate:
@@ -126,7 +90,7 @@ class Source:
         Raises:
             PlatformError: it is not there; the kubelet's sentence.
         """
-        for row in _neighbours(self._world, self._row, kind):
+        for row in neighbours(self._world, self._row, kind):
             if name_of(row) == name:
                 return _data(row)
         noun = "configmap" if kind == CONFIG_MAP else "secret"
@@ -261,19 +225,12 @@ def _probe(declared: Json, ports: Mapping[str, int]) -> Probe | None:
     )
 
 
-def _neighbours(world: World, row: Row, kind: str) -> list[Row]:
+def neighbours(world: World, row: Row, kind: str) -> list[Row]:
+    """The objects of type ``kind`` in the namespace of ``row``."""
     return [
         each for each in world.of(kind)
         if each.key.scope == row.key.scope and namespace_of(each) == namespace_of(row)
     ]  # fmt: skip
-
-
-def _concurrency(deployment: Row, world: World) -> int:
-    for row in _neighbours(world, deployment, INTERCEPTOR_ROUTE):
-        metric = child(child(child(row.inputs, "spec"), "scalingMetric"), "concurrency")
-        if metric:
-            return max(1, int(number(metric, "targetValue", 100)))
-    return 100
 
 
 def _data(row: Row) -> dict[str, bytes]:

@@ -34,7 +34,8 @@ def _load(name: str) -> Any:  # noqa: ANN401 - whatever the function's module ha
 
 def main() -> None:
     """Serve invocations for ever."""
-    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    # in place of this file's own folder, which is no part of the simulated environment
+    sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
     try:
         handler = _load(os.environ["_HANDLER"])
     except Exception:  # noqa: BLE001 - any fault of the function's module is reported to the API

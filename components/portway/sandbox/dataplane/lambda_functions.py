@@ -80,4 +80,6 @@ class Deployed:
             if row.key.scope == scope
             and text(row.inputs, "functionName") in (function.name, function.arn)
         ]
-        return Limits(min(sum(warm), most), most, 1, self._context.settings.idle_seconds, 0)
+        settings = self._context.settings
+        least = min(sum(warm), most, int(settings.most_warm))
+        return Limits(least, most, 1, settings.idle_seconds, 0)

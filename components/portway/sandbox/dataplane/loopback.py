@@ -28,18 +28,24 @@ def main(arguments: list[str]) -> None:
     match arguments:
         case ["-m", module, *rest]:
             sys.argv = [module, *rest]
-            sys.path[0] = ""
+            _search_first("")
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         case ["-c", code, *rest]:
             sys.argv = ["-c", *rest]
-            sys.path[0] = ""
+            _search_first("")
             exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - python -c
         case [path, *rest]:
             sys.argv = [path, *rest]
-            sys.path[0] = str(Path(path).resolve().parent)
+            _search_first(str(Path(path).resolve().parent))
             runpy.run_path(path, run_name="__main__")
         case _:
             pass
+
+
+def _search_first(folder: str) -> None:
+    """Put ``folder`` where this file's own was; with ``-P`` or ``-I`` there is no such place."""
+    if sys.path[0] == str(Path(__file__).parent):
+        sys.path[0] = folder
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ PREFIX = "PORTWAY_SANDBOX_"
 
 @dataclass(frozen=True)
 class Settings:
-    """Times of the simulated platforms. Field ``idle_seconds`` is ``PORTWAY_SANDBOX_IDLE_SECONDS``.
+    """Times and sizes of the simulated platforms. Field ``idle_seconds`` is ``PORTWAY_SANDBOX_IDLE_SECONDS``.
 
     Attributes:
         time_scale: one declared second of a probe, a cooldown or a back-off lasts this many seconds.
@@ -20,6 +20,8 @@ class Settings:
         steady_probe_seconds: liveness and readiness probes never run more often than this.
         cold_start_seconds: what the platform itself needs before a container's process starts.
         idle_seconds: how long an idle instance is kept (Cloud Run, Lambda).
+        most_warm: instances kept without a request, however many were declared to be (Cloud Run's
+            minimum, Lambda's provisioned concurrency): one machine is not a cloud.
         queue_seconds: how long Cloud Run holds a request while every instance is busy.
         model_load_seconds: how long the stand-in model server loads before it listens.
         token_delay_seconds: pause between generated tokens.
@@ -30,6 +32,7 @@ class Settings:
     steady_probe_seconds: float = 1.0
     cold_start_seconds: float = 0.2
     idle_seconds: float = 30.0
+    most_warm: float = 1.0
     queue_seconds: float = 10.0
     model_load_seconds: float = 0.2
     token_delay_seconds: float = 0.01

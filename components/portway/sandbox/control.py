@@ -1,5 +1,6 @@
 """Starting, stopping and looking at the sandbox of a project."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -122,7 +123,9 @@ def stop(project: Path) -> int:
         _quietly(guardian.kill)
     sweep(layout.run)
     if layout.store.is_file():
-        Store(layout.store).set_meta("daemon", "")
+        # everything has ended, even where a damaged store or a full disk cannot be told so
+        with contextlib.suppress(Missing):
+            Store(layout.store).set_meta("daemon", "")
     return len(daemons) + len(children)
 
 
@@ -224,6 +227,8 @@ def _wait_until_up(layout: Layout, store: Store, process: "subprocess.Popen[byte
     while time.monotonic() < deadline:
         if store.meta("daemon"):
             return
+        if process.poll() == 0:
+            raise Missing("the sandbox was stopped while it was starting; start it again")
         if process.poll() is not None:
             break
         time.sleep(POLL_SECONDS)

@@ -22,6 +22,8 @@ from portway.engine.engine import Engine
 from portway.engine.find import find_engine
 from portway.errors import Missing
 from portway.sandbox.layout import Layout
+from portway.sandbox.store import Store
+from portway.sandbox.unfinished import unsettled
 
 _PYTHON = (3, 11)
 _SDKS = (
@@ -133,7 +135,19 @@ def check_project(project: Path | None) -> list[Check]:
     else:
         stacks = len(list((layout.state / ".pulumi" / "stacks").glob("*/*.json")))
         sandbox = Check("sandbox", State.OK, f"{layout.root}, {stacks} stacks")
-    return [Check("project", State.OK, str(project)), sandbox]
+    return [Check("project", State.OK, str(project)), sandbox, *check_rest(layout)]
+
+
+def check_rest(layout: Layout) -> list[Check]:
+    """The sandbox's stacks whose last operation did not end; nothing when all of them are at rest."""
+    if not layout.store.is_file():
+        return []
+    try:
+        stacks = unsettled(layout, Store(layout.store))
+    except Missing as error:
+        return [Check("sandbox's store", State.NOTE, "cannot be used", str(error))]
+    do = "`portway sandbox status` says what happened and what to do"
+    return [Check("not at rest", State.NOTE, stack, do) for stack in stacks]
 
 
 def pins_of(lines: Iterable[str]) -> dict[str, str]:

@@ -11,6 +11,8 @@ from portway.cli.doctor import Check, State
 from portway.engine.engine import Engine, Origin
 from portway.engine.version import BUILT
 from portway.errors import Missing
+from portway.sandbox.layout import Layout
+from portway.sandbox.store import Store
 
 
 def no_engine() -> Engine:
@@ -91,6 +93,29 @@ def test_the_sandboxs_stacks_are_counted(tmp_path: Path) -> None:
     stacks.mkdir(parents=True)
     (stacks / "chat.prod.door.json").touch()
     assert doctor.check_project(tmp_path)[1].found == f"{tmp_path}/.portway, 1 stacks"
+
+
+def test_a_stack_that_is_not_at_rest_is_pointed_out(tmp_path: Path) -> None:
+    layout = Layout.of_project(tmp_path)
+    layout.create()
+    Store(layout.store)
+    assert doctor.check_rest(layout) == []
+    stacks = layout.state / ".pulumi" / "stacks" / "portway"
+    stacks.mkdir(parents=True)
+    pending = {"type": "creating", "resource": {"urn": "urn:pulumi:a::p::t::n", "type": "t"}}
+    checkpoint = {"checkpoint": {"latest": {"pending_operations": [pending]}}}
+    (stacks / "chat.prod.door.json").write_text(json.dumps(checkpoint))
+    (found,) = doctor.check_rest(layout)
+    assert (found.name, found.state, found.found) == ("not at rest", State.NOTE, "chat.prod.door")
+    assert "`portway sandbox status`" in found.do
+
+
+def test_a_damaged_store_is_pointed_out(tmp_path: Path) -> None:
+    layout = Layout.of_project(tmp_path)
+    layout.create()
+    layout.store.write_text("no database at all" * 500)
+    (found,) = doctor.check_rest(layout)
+    assert (found.state, "is damaged" in found.do) == (State.NOTE, True)
 
 
 @pytest.mark.parametrize(("finds", "code"), [(True, 0), (False, 3)])

@@ -156,3 +156,12 @@ def test_nothing_was_created_twice(stack: str, deployed: SandboxProject) -> None
     ]
     assert len(made) > 5
     assert len(made) == len(set(made))
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_destroy_leaves_nothing_in_the_cloud(stack: str, deployed: SandboxProject) -> None:
+    """The last test here: what the others asked is gone afterwards."""
+    gone = deployed.pulumi("destroy", "--yes", "--stack", stack)
+    assert gone.returncode == 0, gone.stdout[-3000:] + gone.stderr[-3000:]
+    left = [row.urn for row in deployed.store.all() if row.urn.startswith(f"urn:pulumi:{stack}::")]
+    assert left == []

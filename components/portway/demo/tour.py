@@ -15,14 +15,16 @@ from portway.engine.stack import Outcome, Pack, Stack
 from portway.errors import Findings
 from portway.gate.run import StackReport, load_policies, run_gate, subjects_of
 from portway.gate.workshop import policies_folder, workshop
+from portway.registry import registered
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Store
 from portway.sandbox.unfinished import stack_files, stack_of, strays
-from portway.spec.project import stack_names
+from portway.spec.project import stack_file
 
 Say = Callable[[str], None]
 
 ATTEMPTS = 3
+STACKS = tuple(f"chat.prod.{target}" for target in registered())
 REFUSED_STACKS = ("chat.leaking.cloud-run", "chat.greedy.cloud-run")
 
 
@@ -53,17 +55,19 @@ def packs(project: Path) -> list[Pack]:
 def deploy_and_ask(
     project: Path, engine: Engine, environment: Mapping[str, str], say: Say
 ) -> list[Stop]:
-    """Bring every stack of ``project`` up in the sandbox, with both packs on, and ask each a question.
+    """Bring the example's stacks up in the sandbox, with both packs on, and ask each a question.
+
+    Stacks that people added are left alone.
 
     Raises:
+        BadInput: the project does not have one of the example's stacks.
         Findings: an update was refused or failed, or an endpoint did not answer.
     """
+    for name in STACKS:
+        stack_file(project, name)
     layout = Layout.of_project(project)
     copy = mirror(project, layout.root / "mirror")
-    return [
-        _visit(Stack(copy, name, engine, environment), project, layout, say)
-        for name in stack_names(project)
-    ]
+    return [_visit(Stack(copy, name, engine, environment), project, layout, say) for name in STACKS]
 
 
 def _visit(stack: Stack, project: Path, layout: Layout, say: Say) -> Stop:

@@ -1,16 +1,13 @@
 """The Cloud Run service as Pulumi resources. Decides nothing: every value comes from the plan."""
 
-import json
-
 import pulumi
 from pulumi_gcp import artifactregistry, cloudrunv2, secretmanager, serviceaccount, storage
-from pulumi_random import RandomPassword
 
 from portway.bundle import runtime_archive
+from portway.deployed import contract_outputs, key_document, make_keys
 from portway.targets.cloud_run.shapes import CloudRunPlan, Container, SecretMount
 
 TYPE = "portway:index:CloudRunService"
-KEY_LENGTH = 40
 READ_BY_ALL = 0o444
 
 
@@ -31,7 +28,7 @@ class CloudRunService(pulumi.ComponentResource):
             display_name=f"{plan.service} in {plan.environment}",
             opts=self._child,
         )
-        keys = [self._key(generation) for generation in plan.keys]
+        keys = make_keys(self, name, plan.keys)
         needed = [*self._key_secrets(keys), *self._code(), self._image_mirror()]
         self._service = self._run(needed)
         callers = [self._caller(number, who) for number, who in enumerate(plan.invokers, start=1)]
@@ -41,25 +38,10 @@ class CloudRunService(pulumi.ComponentResource):
         self.region = self._service.location
         self.identity = self._account.email
         self.api_key = next(iter(keys), None)
-        self.register_outputs(
-            {
-                "endpoint": self.endpoint,
-                "region": self.region,
-                "identity": self.identity,
-                **dict(zip(["apiKey"], keys, strict=False)),
-            }
-        )
-
-    def _key(self, generation: str) -> pulumi.Output[str]:
-        password = RandomPassword(
-            f"{self._prefix}-key-{generation}", length=KEY_LENGTH, special=False, opts=self._child
-        )
-        return pulumi.Output.secret(pulumi.Output.concat("pw-", password.result))
+        self.register_outputs(dict(contract_outputs(self)))
 
     def _key_secrets(self, keys: list[pulumi.Output[str]]) -> list[pulumi.Resource]:
-        document = pulumi.Output.secret(
-            pulumi.Output.all(*keys).apply(lambda found: json.dumps({"keys": found}))
-        )
+        document = key_document(keys)
         made: list[pulumi.Resource] = []
         for planned in self.plan.key_secrets:
             replica = secretmanager.SecretReplicationUserManagedReplicaArgs(

@@ -1,6 +1,5 @@
 """The service as Pulumi resources of one cluster. Decides nothing: every object is the plan's."""
 
-import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -8,14 +7,13 @@ from typing import Any, Final, cast
 
 import pulumi
 from pulumi_kubernetes import Provider, apiextensions, apps, autoscaling, core, networking, policy
-from pulumi_random import RandomPassword
 
 from portway.bundle import runtime_archive
+from portway.deployed import contract_outputs, key_document, make_keys
 from portway.targets.kubernetes.pod import CODE_FILE, KEYS_FILE
 from portway.targets.kubernetes.shapes import KubernetesPlan
 
 TYPE = "portway:index:KubernetesService"
-KEY_LENGTH = 40
 
 AFTER: Final[Mapping[str, tuple[str, ...]]] = {
     "namespace": (),
@@ -60,7 +58,7 @@ class KubernetesService(pulumi.ComponentResource):
             enable_secret_mutable=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        keys = [self._key(generation) for generation in plan.keys]
+        keys = make_keys(self, name, plan.keys)
         made = self._objects({"runtime": _code(), "keys": _document(keys)})
         deployment = cast("apps.v1.Deployment", made["deployment"])
         account = cast("core.v1.ServiceAccount", made["account"])
@@ -72,23 +70,7 @@ class KubernetesService(pulumi.ComponentResource):
             lambda it: f"system:serviceaccount:{it.namespace}:{it.name}"
         )
         self.api_key = next(iter(keys), None)
-        self.register_outputs(
-            {
-                "endpoint": self.endpoint,
-                "region": self.region,
-                "identity": self.identity,
-                **dict(zip(["apiKey"], keys, strict=False)),
-            }
-        )
-
-    def _key(self, generation: str) -> pulumi.Output[str]:
-        password = RandomPassword(
-            f"{self._prefix}-key-{generation}",
-            length=KEY_LENGTH,
-            special=False,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        return pulumi.Output.secret(pulumi.Output.concat("pw-", password.result))
+        self.register_outputs(dict(contract_outputs(self)))
 
     def _objects(
         self, contents: Mapping[str, Mapping[str, pulumi.Input[Any]]]
@@ -137,8 +119,7 @@ def _code() -> Mapping[str, pulumi.Input[Any]]:
 
 
 def _document(keys: Sequence[pulumi.Output[str]]) -> Mapping[str, pulumi.Input[Any]]:
-    text = pulumi.Output.all(*keys).apply(lambda found: json.dumps({"keys": found}))
-    return {"stringData": {KEYS_FILE: pulumi.Output.secret(text)}}
+    return {"stringData": {KEYS_FILE: key_document(keys)}}
 
 
 def _snake(key: str) -> str:

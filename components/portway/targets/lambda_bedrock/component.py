@@ -5,9 +5,9 @@ import json
 import pulumi
 import pulumi_aws as aws
 from pulumi_aws import cloudwatch, iam, lambda_, secretsmanager
-from pulumi_random import RandomPassword
 
 from portway.bundle import runtime_archive
+from portway.deployed import contract_outputs, key_document, make_keys
 from portway.targets.lambda_bedrock.shapes import (
     Alias,
     LambdaBedrockPlan,
@@ -16,7 +16,6 @@ from portway.targets.lambda_bedrock.shapes import (
 )
 
 TYPE = "portway:index:LambdaBedrockService"
-KEY_LENGTH = 40
 POLICY_VERSION = "2012-10-17"
 
 
@@ -32,7 +31,7 @@ class LambdaBedrockService(pulumi.ComponentResource):
         self._provider = self._own_provider()
         self._child = self._options()
         self._role = self._make_role()
-        keys = [self._key(generation) for generation in plan.keys]
+        keys = make_keys(self, name, plan.keys)
         needed = [self._log_group(), self._policy(), *self._key_secrets(keys)]
         self._function = self._make_function(needed)
         warm = [warmed for alias in plan.aliases for warmed in self._alias(alias)]
@@ -52,14 +51,7 @@ class LambdaBedrockService(pulumi.ComponentResource):
         self.region = self._function.region
         self.identity = self._role.arn
         self.api_key = next(iter(keys), None)
-        self.register_outputs(
-            {
-                "endpoint": self.endpoint,
-                "region": self.region,
-                "identity": self.identity,
-                **dict(zip(["apiKey"], keys, strict=False)),
-            }
-        )
+        self.register_outputs(dict(contract_outputs(self)))
 
     def _own_provider(self) -> aws.Provider | None:
         if not self.plan.make_provider:
@@ -116,19 +108,8 @@ class LambdaBedrockService(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _key(self, generation: str) -> pulumi.Output[str]:
-        password = RandomPassword(
-            f"{self._prefix}-key-{generation}",
-            length=KEY_LENGTH,
-            special=False,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        return pulumi.Output.secret(pulumi.Output.concat("pw-", password.result))
-
     def _key_secrets(self, keys: list[pulumi.Output[str]]) -> list[pulumi.Resource]:
-        document = pulumi.Output.secret(
-            pulumi.Output.all(*keys).apply(lambda found: json.dumps({"keys": found}))
-        )
+        document = key_document(keys)
         made: list[pulumi.Resource] = []
         for planned in self.plan.key_secrets:
             secret = secretsmanager.Secret(

@@ -10,6 +10,7 @@ from typing import Final
 from portway.errors import Problem
 from portway.models import Model
 from portway.models.fit import L4, why_too_large
+from portway.options import invoker_refusals
 from portway.spec import InferenceServiceSpec
 from portway.target import Placement
 from portway.targets.cloud_run.options import CloudRunOptions
@@ -84,7 +85,14 @@ def of_options(
         )
     else:
         yield from _memory_refusals(model, options)
-    yield from _invoker_refusals(spec, options)
+    yield from invoker_refusals(
+        spec.access.auth,
+        options.invokers,
+        _MEMBER,
+        nobody="the service; list IAM members such as "
+        "serviceAccount:app@my-project.iam.gserviceaccount.com",
+        how="user:, group:, serviceAccount:, domain: or principal:// members",
+    )
 
 
 def _memory_refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem]:
@@ -104,28 +112,3 @@ def _memory_refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem
             f"({model.weights_gb} GB) lie in memory on Cloud Run beside {HOST_MEMORY_GIB} GiB for "
             "vLLM; use cpu 8 and memory_gib 32",
         )
-
-
-def _invoker_refusals(spec: InferenceServiceSpec, options: CloudRunOptions) -> Iterator[Problem]:
-    path = "placement.options.invokers"
-    if spec.access.auth == "api-key":
-        if options.invokers:
-            yield Problem(
-                path,
-                f"lists {', '.join(options.invokers)}, and access.auth is api-key, where the runtime "
-                "decides and not IAM; remove invokers, or set access.auth: iam",
-            )
-        return
-    if not options.invokers:
-        yield Problem(
-            path,
-            "is empty and access.auth is iam, so that nobody could call the service; list IAM "
-            "members such as serviceAccount:app@my-project.iam.gserviceaccount.com",
-        )
-    for member in options.invokers:
-        if not _MEMBER.fullmatch(member):
-            yield Problem(
-                path,
-                f"has {member!r}; write user:, group:, serviceAccount:, domain: or principal:// "
-                "members (for everybody use access.auth: api-key)",
-            )

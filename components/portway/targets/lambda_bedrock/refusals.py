@@ -9,6 +9,7 @@ from typing import Final
 
 from portway.errors import Problem
 from portway.models import BedrockOffer, Model
+from portway.options import invoker_refusals
 from portway.spec import InferenceServiceSpec
 from portway.target import Placement
 from portway.targets.lambda_bedrock.options import LambdaBedrockOptions
@@ -67,7 +68,13 @@ def of_options(
         yield from _offered(model.id, model.bedrock, placement.region)
     if model.bedrock is not None and options.inference_profile is not None:
         yield from _profile(model.bedrock, options.inference_profile)
-    yield from _invokers(spec, options)
+    yield from invoker_refusals(
+        spec.access.auth,
+        options.invokers,
+        _PRINCIPAL,
+        nobody="the function URL; list AWS principals such as arn:aws:iam::123456789012:role/app",
+        how="an account id or the ARN of a user or role",
+    )
 
 
 def _region(placement: Placement) -> Iterator[Problem]:
@@ -135,28 +142,3 @@ def _profile(offer: BedrockOffer, profile: str) -> Iterator[Problem]:
             f"is {profile!r}, which does not name a route to {offer.model_id}; write a geography "
             f"and that id, such as eu.{offer.model_id}",
         )
-
-
-def _invokers(spec: InferenceServiceSpec, options: LambdaBedrockOptions) -> Iterator[Problem]:
-    path = "placement.options.invokers"
-    if spec.access.auth == "api-key":
-        if options.invokers:
-            yield Problem(
-                path,
-                f"lists {', '.join(options.invokers)}, and access.auth is api-key, where the runtime "
-                "decides and not IAM; remove invokers, or set access.auth: iam",
-            )
-        return
-    if not options.invokers:
-        yield Problem(
-            path,
-            "is empty and access.auth is iam, so that nobody could call the function URL; list AWS "
-            "principals such as arn:aws:iam::123456789012:role/app",
-        )
-    for principal in options.invokers:
-        if not _PRINCIPAL.fullmatch(principal):
-            yield Problem(
-                path,
-                f"has {principal!r}; write an account id or the ARN of a user or role (for everybody "
-                "use access.auth: api-key)",
-            )

@@ -54,7 +54,7 @@ def copy_project(into: Path) -> Path:
     into.mkdir(parents=True)
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(ROOT / name, into / name)
-    for name in ("stacks", "policies"):
+    for name in ("stacks", "policies", "examples"):
         shutil.copytree(ROOT / name, into / name)
     (into / ".venv").symlink_to(Path(sys.prefix))
     return into

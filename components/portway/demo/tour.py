@@ -72,7 +72,7 @@ def deploy_and_ask(
 
 def _visit(stack: Stack, project: Path, layout: Layout, say: Say) -> Stop:
     started_at = time.monotonic()
-    done = _up(stack, project, layout, say)
+    done = bring_up(stack, project, layout, say)
     if not done.succeeded:
         said = "\n".join([str(v["message"]).strip() for v in done.violations] or done.errors)
         raise Findings(f"{stack.name}: the update did not succeed:\n{said}")
@@ -89,15 +89,19 @@ def _visit(stack: Stack, project: Path, layout: Layout, say: Say) -> Stop:
     )  # fmt: skip
 
 
-def _up(stack: Stack, project: Path, layout: Layout, say: Say) -> Outcome:
-    """Update over whatever an earlier tour left; one that still runs may get in between."""
+def bring_up(stack: Stack, project: Path, layout: Layout, say: Say) -> Outcome:
+    """Update ``stack`` with both packs on, over whatever a tour or an engine that was killed left.
+
+    Raises:
+        Unresolved: what was left cannot be settled; says what happened and what to do.
+    """
     for _ in range(ATTEMPTS - 1):
         _finish_what_was_interrupted(stack, layout, say)
         say(f"{stack.name}: pulumi up, both packs on")
         try:
             return stack.up(packs(project))
         except Unresolved:
-            continue
+            continue  # one that still ran has got in between
     _finish_what_was_interrupted(stack, layout, say)
     return stack.up(packs(project))
 

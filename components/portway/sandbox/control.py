@@ -114,12 +114,9 @@ def stop(project: Path) -> int:
     daemons = _find(layout, DAEMON)
     for daemon in daemons:
         _quietly(daemon.terminate)
-    _, alive = psutil.wait_procs(daemons, timeout=STOP_SECONDS)
-    for daemon in alive:
+    for daemon in _still_running(daemons):
         _quietly(daemon.kill)
-    guardians = _find(layout, GUARDIAN)
-    _, stuck = psutil.wait_procs(guardians, timeout=STOP_SECONDS)
-    for guardian in stuck:
+    for guardian in _still_running(_find(layout, GUARDIAN)):
         _quietly(guardian.kill)
     sweep(layout.run)
     if layout.store.is_file():
@@ -271,6 +268,22 @@ def _find(layout: Layout, module: str) -> list[psutil.Process]:
         if module in words and words[-1] in places and process.pid != os.getpid():
             found.append(process)
     return found
+
+
+def _still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended after a while; what only waits for its parent to look has ended."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while (alive := [each for each in processes if _runs(each)]) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    psutil.wait_procs(processes, timeout=0)
+    return alive
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _memory(pid: int) -> int:

@@ -1,8 +1,9 @@
 """Waiting until the data plane serves what was deployed, as the clouds' own operations do."""
 
 import json
-import os
 import time
+
+import psutil
 
 from portway.sandbox.providers.cloud import Cloud, CloudError, Code
 from portway.sandbox.store import Key, Status
@@ -63,7 +64,7 @@ def _running(cloud: Cloud) -> bool:
     if not daemon:
         return False
     try:
-        os.kill(int(json.loads(daemon)["pid"]), 0)
-    except (OSError, ValueError, KeyError, TypeError):
+        # one that was killed stays in the table while whoever started it has not looked
+        return psutil.Process(int(json.loads(daemon)["pid"])).status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, ValueError, KeyError, TypeError):
         return False
-    return True

@@ -1,5 +1,6 @@
 import json
 import os
+import subprocess
 import threading
 import zipfile
 from collections.abc import Callable
@@ -64,6 +65,16 @@ def test_without_a_data_plane_a_create_fails_at_once_and_leaves_nothing(google: 
             google.create(SERVICE, "svc", INPUTS)
         assert (caught.value.code, str(caught.value)) == (Code.UNAVAILABLE, NOT_RUNNING)
     assert google.store.all() == []
+
+
+def test_a_killed_data_plane_whose_parent_has_not_looked_yet_does_not_run(google: Plugin) -> None:
+    killed = subprocess.Popen(["sleep", "600"])
+    running(google, killed.pid)
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(CloudError, match=NOT_RUNNING):
+        google.create(SERVICE, "svc", INPUTS)
+    killed.wait()
 
 
 def test_a_create_is_done_when_the_data_plane_serves_that_generation(google: Plugin) -> None:

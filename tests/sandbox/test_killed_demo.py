@@ -1,0 +1,78 @@
+"""``portway demo`` killed in the middle and started again: it ends as if nothing had happened."""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from portway.sandbox.layout import Layout
+from portway.sandbox.store import Store
+from portway.sandbox.unfinished import stack_files, strays, unsettled
+from support.killing import Started, made_more_than_once, processes_of, until
+from support.sandbox_project import PORTWAY, STACKS, copy_project, portway
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed")]
+
+SEED = 20
+# what the tour says right before the kill, the signal, and whether a whole terminal's group gets it
+MOMENTS = (
+    ("starting the embedded clouds", signal.SIGKILL, False),
+    ("chat.prod.cloud-run: pulumi up", signal.SIGKILL, True),
+    ("chat.prod.kubernetes: pulumi up", signal.SIGTERM, False),
+    ("gating two stacks", signal.SIGINT, True),
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Generator[Path]:
+    folder = copy_project(tmp_path / "project")
+    yield folder
+    portway(folder, "sandbox", "stop")
+
+
+def tour(project: Path) -> Started:
+    return Started([str(PORTWAY), "demo"], project, {**os.environ, "NO_COLOR": "1"})
+
+
+def words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
+def test_a_tour_killed_again_and_again_still_answers_three_times_and_refuses_twice(
+    project: Path,
+) -> None:
+    wait_seconds = random.Random(SEED)
+    for moment, number, group in MOMENTS:
+        killed = tour(project)
+        killed.until(lambda said=killed.said, moment=moment: moment in said(), moment)
+        time.sleep(wait_seconds.uniform(0.0, 2.0))
+        started = [each for each in killed.children() if "portway.sandbox.d" not in words(each)]
+        assert killed.kill(number, group=group) != 0
+        assert "Traceback" not in killed.said()
+        if number == signal.SIGTERM:
+            assert psutil.wait_procs(started, timeout=60)[1] == [], "the engine outlived the tour"
+
+    done = portway(project, "demo", "--json")
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert tuple(stop["stack"] for stop in document["answered"]) == STACKS
+    assert [report["verdict"] for report in document["refused"]] == ["refused", "refused"]
+
+    layout = Layout.of_project(project)
+    store = Store(layout.store)
+    assert made_more_than_once(store) == set()
+    assert strays(store.all(), stack_files(layout.state)) == []
+    assert unsettled(layout, store) == {}
+
+    assert portway(project, "sandbox", "stop").returncode == 0
+    until(lambda: not processes_of(project), "every process to end")

@@ -3,18 +3,25 @@
 A tag or a label is no evidence. What cannot be told is said to be so, never guessed.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
 from portway.gate.resource import Resource
 from portway.gate.tables import NO_FACTS, both, located, reason, table, table_facts, target_facts
-from portway.gate.values import Known, Missing, Unknown, shown
+from portway.gate.values import Known, Missing, Unknown, View, shown
 from portway.target import ResourceFacts
 
 _TABLE = "reviewed.json"
+_REGION = r"[a-z]+(?:-[a-z]+)+-?\d+"
+_HOST = re.compile(
+    rf"(?i)https://(?:[a-z0-9-]+\.)+?(?P<after>{_REGION})\.(?:amazonaws\.com|api\.aws|rep\.googleapis\.com)(?:/|$)"
+    rf"|https://(?P<before>{_REGION})-[a-z]+\.googleapis\.com(?:/|$)"
+)
 
 
 class Kind(Enum):
@@ -97,23 +104,28 @@ def places(
     yield from map(_read, resource.properties.leaves(*facts.replicas))
 
 
-def provider_place(resource: Resource) -> At | Nowhere | None:
-    """Where a provider resource points to; None when it names no region itself."""
-    for path in _cloud(resource).get("provider_region", ()):
-        seen = resource.properties.get(path)
-        if not isinstance(seen, Missing):
-            return _read(seen)
-    return None
+def provider_places(resource: Resource) -> Iterator[At | Nowhere]:
+    """Where a provider resource points to, by region, by zone and by every endpoint it overrides."""
+    yield from _pointed_to(resource.properties, _cloud(resource).get("provider_region", ()))
+    patterns: list[str] = _cloud(resource).get("provider_endpoints", [])
+    for name in resource.properties.names():
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            yield from map(_endpoint, resource.properties.leaves(name))
 
 
 def clusters_named(resource: Resource) -> tuple[str, ...]:
-    """What configuration may call the cluster of a Kubernetes object: URN, context, name."""
+    """What configuration may call the cluster of a Kubernetes object: URN, then context or name.
+
+    A provider that names its kubeconfig context is in that context, whatever it is called; one that
+    overrides the context's cluster is in neither.
+    """
     provider = resource.provider
     if provider is None:
         return ()
+    if not isinstance(provider.properties.get("cluster"), Missing):
+        return (provider.urn,)
     context = provider.properties.get("context")
-    known = (context.value,) if isinstance(context, Known) else ()
-    return (provider.urn, *map(str, known), provider.name)
+    return (provider.urn, str(context.value) if isinstance(context, Known) else provider.name)
 
 
 def _unlisted(token: str, package: str, *, has_provider: bool) -> Reading:
@@ -127,7 +139,7 @@ def _unlisted(token: str, package: str, *, has_provider: bool) -> Reading:
 
 
 def _own(resource: Resource, facts: ResourceFacts) -> Iterator[At | Nowhere]:
-    seen = resource.properties.first(facts.region)
+    seen = [one for path in facts.region for one in resource.properties.every(path)]
     if seen:
         yield from map(_read, seen)
         return
@@ -137,17 +149,31 @@ def _own(resource: Resource, facts: ResourceFacts) -> Iterator[At | Nowhere]:
         yield Nowhere(facts.region[0], f"{names} is not set, so the vendor chooses; set it")
         return
     if resource.provider is not None:
-        for path in _cloud(resource)["provider_region"]:
-            found = resource.provider.properties.get(path)
-            if not isinstance(found, Missing):
-                place = _read(found)
-                yield At(f"provider.{place.path}", place.region) if isinstance(place, At) else place
-                return
+        told = list(_pointed_to(resource.provider.properties, _cloud(resource)["provider_region"]))
+        for place in told:
+            yield At(f"provider.{place.path}", place.region) if isinstance(place, At) else place
+        if told:
+            return
     yield Nowhere(
         facts.region[0],
         f"neither {names} nor its provider's region is set, so it would be wherever the machine "
         f"that deploys happens to point; set one of them",
     )
+
+
+def _pointed_to(provider: View, paths: Iterable[str]) -> Iterator[At | Nowhere]:
+    return (_read(seen) for path in paths for seen in provider.every(path))
+
+
+def _endpoint(seen: Known | Unknown) -> At | Nowhere:
+    """The region that the host of an overridden endpoint names."""
+    if isinstance(seen, Unknown):
+        return _read(seen)
+    host = _HOST.match(str(seen.value))
+    if host is not None:
+        return At(seen.path, host["before"] or host["after"])
+    why = f"{seen.path} sends its calls to a host that names no region; remove it"
+    return Nowhere(seen.path, why)
 
 
 def _cluster(resource: Resource, clusters: Mapping[str, str]) -> Iterator[At | Nowhere]:

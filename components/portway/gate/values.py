@@ -72,6 +72,11 @@ class View:
                 return seen
         return ()
 
+    def names(self) -> tuple[str, ...]:
+        """The top-level properties."""
+        is_mapping = isinstance(self.tree, Mapping)
+        return tuple(cast("Mapping[str, object]", self.tree)) if is_mapping else ()
+
     def leaves(self, *paths: str) -> Iterator[Known | Unknown]:
         """Every scalar at or under ``paths``, once, each with its own concrete path.
 

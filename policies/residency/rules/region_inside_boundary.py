@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from portway.gate.context import NO_BOUNDARY, ResidencyContext, declared
-from portway.gate.places import At, Kind, Nowhere, Reading, places, provider_place, reading
+from portway.gate.places import At, Kind, Nowhere, Reading, places, provider_places, reading
 from portway.gate.resource import SERVICE_TYPE, Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import Known, shown, steps
@@ -19,8 +19,8 @@ def judge(
         yield from _declaration(resource, context)
         return
     if resource.is_provider:
-        found = provider_place(resource)
-        yield from () if found is None else _judged(resource, found, context, stack)
+        for found in provider_places(resource):
+            yield from _judged(resource, found, context, stack)
         return
     how = reading(resource)
     if how.kind is Kind.UNREAD:

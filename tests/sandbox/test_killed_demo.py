@@ -25,7 +25,7 @@ SEED = 20
 MOMENTS = (
     ("starting the embedded clouds", signal.SIGKILL, False),
     ("chat.prod.cloud-run: pulumi up", signal.SIGKILL, True),
-    ("chat.prod.kubernetes: pulumi up", signal.SIGTERM, False),
+    ("chat.prod.lambda-bedrock: pulumi up", signal.SIGTERM, False),
     ("gating two stacks", signal.SIGINT, True),
 )
 
@@ -65,7 +65,7 @@ def test_a_tour_killed_again_and_again_still_answers_three_times_and_refuses_twi
     done = portway(project, "demo", "--json")
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
-    assert tuple(stop["stack"] for stop in document["answered"]) == STACKS
+    assert sorted(stop["stack"] for stop in document["answered"]) == sorted(STACKS)
     assert [report["verdict"] for report in document["refused"]] == ["refused", "refused"]
 
     layout = Layout.of_project(project)

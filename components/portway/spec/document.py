@@ -4,14 +4,16 @@ Only plain YAML 1.2 values are built. Aliases are followed, but a document that 
 measure through them is refused, as is one that is larger than any spec could be.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Literal, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEvent
 from ruamel.yaml.nodes import MappingNode, SequenceNode
 
 from portway.errors import BadInput, Problem
@@ -81,7 +83,7 @@ def shown(path: Path) -> str:
     """``path`` as people know it: relative to the working directory where it lies beneath it."""
     try:
         return path.resolve().relative_to(Path.cwd().resolve()).as_posix()
-    except ValueError:
+    except (ValueError, OSError, RuntimeError):  # RuntimeError: links in a circle, before 3.13
         return path.as_posix()
 
 
@@ -104,6 +106,9 @@ def _text(path: Path, file: str) -> str:
     if path.is_dir():
         raise _bad(file, "is a folder; give a YAML file")
     try:
+        # opening a pipe or a device could wait for ever
+        if not S_ISREG(path.stat().st_mode):
+            raise _bad(file, "is no ordinary file; give a YAML file")
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
@@ -126,18 +131,30 @@ def _text(path: Path, file: str) -> str:
 def _compose(text: str, file: str) -> Any:  # noqa: ANN401 - ruamel's nodes are untyped
     yaml = cast("Any", YAML(typ="rt", pure=True))
     try:
+        _measure(yaml.parse(text), file)
         return yaml.compose(text)
     except MarkedYAMLError as marked:
         error = cast("Any", marked)
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}" if mark else file
         raise _bad(where, f"is not YAML: {_plainly(error)}") from None
-    except RecursionError:
-        raise _bad(file, "is nested too deeply; a spec is three levels deep") from None
     except (YAMLError, ValueError) as error:
         raise _bad(
             file, f"is not YAML: {str(error).splitlines()[0]}; save it as plain text"
         ) from None
+
+
+def _measure(events: Iterable[Any], file: str) -> None:
+    """Refuse what is too deep or too long before it is composed, which would take minutes."""
+    values = depth = 0
+    for event in events:
+        values += isinstance(event, NodeEvent)
+        depth += isinstance(event, CollectionStartEvent)
+        depth -= isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _bad(_at(file, event), "is nested too deeply; a spec is three levels deep")
+        if values > 2 * MAX_VALUES:  # keys are nodes too
+            raise _bad(_at(file, event), f"holds more than {MAX_VALUES} values; a spec is one page")
 
 
 def _kind(node: object) -> Literal["mapping", "sequence", "scalar"]:

@@ -1,5 +1,7 @@
 import contextlib
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +83,14 @@ def test_a_key_given_twice_is_named_with_both_lines_and_the_first_counts() -> No
         ),
         ("? [a]\n: b\n", "chat.yaml:1: a key is not a word; write `key: value`"),
         ("a: &a [*a]\n", "chat.yaml:1: is nested too deeply; a spec is three levels deep"),
-        ("[" * 3000, "chat.yaml: is nested too deeply; a spec is three levels deep"),
+        (
+            "a: 1\n\nb: " + "[" * 3000,
+            "chat.yaml:3: is nested too deeply; a spec is three levels deep",
+        ),
+        (
+            f"a:\n- [{'1, ' * 20_001}]\n",
+            "chat.yaml:2: holds more than 10000 values; a spec is one page",
+        ),
         (
             "a: \x00\n",
             "chat.yaml: is not YAML: unacceptable character #x0000: "
@@ -123,11 +132,16 @@ def test_what_is_no_readable_file_is_refused(
     (tmp_path / "folder").mkdir()
     (tmp_path / "latin.yaml").write_bytes(b"a: 1\nb: caf\xe9\n")
     (tmp_path / "huge.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
-    assert {name: read_fault(tmp_path / name) for name in ("none.yaml", "folder", "latin.yaml", "huge.yaml")} == {
+    (tmp_path / "circle.yaml").symlink_to("circle.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    names = ("none.yaml", "folder", "latin.yaml", "huge.yaml", "circle.yaml", "pipe.yaml")
+    assert {name: read_fault(tmp_path / name).replace(f"{tmp_path}/", "") for name in names} == {
         "none.yaml": "none.yaml: there is no such file; check its name, or write it with `portway new`",
         "folder": "folder: is a folder; give a YAML file",
         "latin.yaml": "latin.yaml:2: is not UTF-8 text; save the file as UTF-8",
         "huge.yaml": "huge.yaml: is larger than 256 KiB; a spec or a stack is one page",
+        "circle.yaml": f"circle.yaml: cannot be read: {os.strerror(errno.ELOOP)}; check its permissions",
+        "pipe.yaml": "pipe.yaml: is no ordinary file; give a YAML file",
     }  # fmt: skip
 
 

@@ -7,18 +7,26 @@ from dataclasses import dataclass
 from portway.gate.values import shown
 from portway.residency.boundary import Boundary
 from portway.residency.profiles import destinations
+from portway.residency.tables import table
 
 _GEOGRAPHY = r"(?:global|us-gov|us|eu|apac|jp|au|ca|in|sa)"
 _ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*|\*):bedrock:(?P<region>[^:\s]*):(?P<account>[^:\s]*):"
     r"(?P<kind>[a-z*-]+)(?:/(?P<name>[A-Za-z0-9.:*?_-]+))?"
 )
-# A geography, a vendor, and a model with a digit or a hyphen in it, so that a host name such as
-# `eu.example.com` is not taken for a profile.
+# A digit or a hyphen is in every model's name, so that a host name such as `eu.example.com` is not
+# taken for a profile.
+_MODEL = r"(?=[A-Za-z0-9.]*[-0-9])[A-Za-z0-9][A-Za-z0-9.:-]*"
+_VENDOR = "|".join(table("bedrock_profiles.json")["providers"])
+# Before a vendor that Bedrock has, whatever is not a part of a host name is a geography, also one
+# that nobody knows yet; other vendors need a geography that is known, and no path before it.
 _BARE = re.compile(
-    rf"(?<![\w./@-]){_GEOGRAPHY}\.[a-z0-9][a-z0-9-]*\.(?=[A-Za-z0-9.]*[-0-9])[A-Za-z0-9][A-Za-z0-9.:-]*"
+    rf"(?<![\w.@-])(?!(?:api|com|docs|www)\.)(?:[a-z]{{2,10}}(?:-[a-z]{{2,6}})?)\.(?:{_VENDOR})\.{_MODEL}"
+    rf"|(?<![\w./@-]){_GEOGRAPHY}\.[a-z0-9][a-z0-9-]*\.{_MODEL}"
 )
-_UPSTREAM = re.compile(r"(?<![\w:-])bedrock:(?P<model>arn:\S+|[A-Za-z0-9][A-Za-z0-9.:_-]*)")
+_PLAIN = re.compile(rf"(?<![\w.@-])(?:{_VENDOR})\.{_MODEL}")
+_SAFE = re.compile(rf"(?:[a-z-]+\.)?(?:{_VENDOR})\.[A-Za-z0-9.:_-]+")
+_UPSTREAM = re.compile(r"(?<![\w/:-])bedrock:(?P<model>arn:\S+|[A-Za-z0-9][A-Za-z0-9.:_-]*)")
 _HOST = re.compile(r"bedrock[a-z-]*\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)")
 _OPAQUE = frozenset(
     {"application-inference-profile", "prompt-router", "default-prompt-router", "guardrail-profile"}
@@ -34,11 +42,13 @@ class Route:
     Attributes:
         name: as it may be shown in a message.
         source: the region that the text itself fixes, or None.
+        is_plain: the name of a model, which is nowhere before somebody calls it.
     """
 
     name: str
     model: str | None
     source: str | None = None
+    is_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,18 +64,24 @@ def routes(text: str) -> Iterator[Route]:
     if "." not in text and ":" not in text:
         return
     found = [
-        *((match, Route(match["model"][:_LONGEST], match["model"])) for match in _upstreams(text)),
+        *((match, Route(_safe(match["model"]), match["model"])) for match in _upstreams(text)),
         *((match, _of_arn(match)) for match in _ARN.finditer(text)),
         *((match, Route(match[0], None, match["region"])) for match in _HOST.finditer(text)),
     ]
-    taken = [match.span() for match, _ in found]
-    found += [
-        (match, Route(match[0][:_LONGEST], match[0]))
-        for match in _BARE.finditer(text)
-        if not any(start <= match.start() < end for start, end in taken)
-    ]
+    for names, is_plain in ((_BARE, False), (_PLAIN, True)):
+        taken = [match.span() for match, _ in found]
+        found += [
+            (match, Route(_safe(match[0]), match[0], is_plain=is_plain))
+            for match in names.finditer(text)
+            if not any(start <= match.start() < end for start, end in taken)
+        ]
     for _, route in sorted(found, key=lambda pair: pair[0].start()):
         yield route
+
+
+def _safe(model: str) -> str:
+    """``model`` for a message: what has the shape of a model's name; a password may stand there too."""
+    return model[:_LONGEST] if _SAFE.fullmatch(model) else f"a model ({shown(model)})"
 
 
 def _upstreams(text: str) -> Iterator[re.Match[str]]:
@@ -83,6 +99,8 @@ def refusal(route: Route, called_from: str | None, boundary: Boundary) -> Refusa
         return Refusal(f"its ARN names {where}, which allows every region")
     if route.model is not None and re.search(r"[*?]", route.model):
         return _pattern(route.model, source, boundary)
+    if source is None and route.is_plain:
+        return None
     if source is None:
         return Refusal("the region it is called from cannot be told", undetermined=True)
     if route.model is None:

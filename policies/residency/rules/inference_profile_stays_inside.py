@@ -12,14 +12,20 @@ from portway.gate.routes import refusal, routes
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.statements import Grant, grants, is_policy
 from portway.gate.tables import table
-from portway.gate.values import Known, Unknown, steps
+from portway.gate.values import Known, Unknown, shown, steps
 from portway.residency.boundary import Boundary
 
 _REGION_NAME = re.compile(
     r"(?i)(?:^|[.\"\]_])(?:aws_|bedrock_|aws_default_|bedrock_aws_)+region(?:_name)?\"?\]?$"
 )
-_MANAGED_POLICY = re.compile(r"arn:aws[a-z-]*:iam::aws:policy/(?:[\w-]+/)*(?P<name>[\w+=,.@-]+)")
+_MANAGED_POLICY = re.compile(
+    r"arn:aws[a-z-]*:iam::(?P<account>aws|\d{12}):policy/(?:[\w-]+/)*(?P<name>[\w+=,.@-]+)"
+)
 _POLICY_TYPES = "aws:iam/*"
+_POLICY = "aws:iam/policy:Policy"
+# A variable that is named after a model may come from a Bedrock resource of the stack, which is
+# judged itself; from any other, nobody can tell what it will name.
+_MODEL_NAME = re.compile(r"(?i)(?:model|profile)(?:_?(?:id|arn|name))?\"?\]?$|bedrock")
 
 
 def judge(
@@ -36,12 +42,13 @@ def judge(
         for grant in grants(seen.value, boundary):
             yield from _of_grant(resource, f"{seen.path}.{grant.path}", grant, boundary)
     for leaf in resource.properties.leaves(*facts.model_routes):
-        if any(leaf.path.startswith(policy.path) for policy in policies):
+        if any(_is_under(leaf.path, policy.path) for policy in policies):
             continue
         if isinstance(leaf, Unknown):
             yield from _unknown(resource, leaf, stack)
         elif isinstance(leaf.value, str):
             yield from _of_text(resource, leaf.path, leaf.value, callers, boundary)
+            yield from _of_attachment(resource, leaf.path, leaf.value, stack)
 
 
 def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
@@ -57,6 +64,10 @@ def _policies(resource: Resource, paths: tuple[str, ...]) -> list[Known]:
     return list(documents.values())
 
 
+def _is_under(path: str, document: str) -> bool:
+    return path == document or path.startswith((f"{document}.", f"{document}["))
+
+
 def _of_text(
     resource: Resource,
     path: str,
@@ -69,17 +80,40 @@ def _of_text(
         for caller in callers() or (None,):
             no = refusal(route, caller, boundary)
             if no is not None:
-                from_where = f" called from {caller}" if caller and route.source is None else ""
+                from_where = (
+                    f" called from {shown(caller)}" if caller and route.source is None else ""
+                )
                 message = f"names {route.name}{from_where} ({path}): {no.why}; {_WAY_OUT}"
                 yield _refused(resource, message, path, undetermined=no.undetermined)
                 break
+
+
+def _of_attachment(
+    resource: Resource, path: str, text: str, stack: Stack | None
+) -> Iterator[Violation]:
+    """Refuse a policy of Amazon's that allows inference, and one that nobody can read here."""
     for match in _MANAGED_POLICY.finditer(text):
-        if match["name"] not in table("reviewed.json")["managed_policies_without_inference"]:
+        name = match["name"]
+        if match["account"] != "aws":
+            if stack is not None and not _is_held(name, stack):
+                message = f"grants the policy {name} ({path}), which is not in this stack, so that"
+                message += " nobody can tell what it allows; write the policy here"
+                yield _refused(resource, message, path, undetermined=True)
+        elif name not in table("reviewed.json")["managed_policies_without_inference"]:
             message = (
-                f"grants the managed policy {match['name']} ({path}), which allows, or may allow, "
+                f"grants the managed policy {name} ({path}), which allows, or may allow, "
                 "Bedrock in every region; write a policy that names the models"
             )
             yield _refused(resource, message, path)
+
+
+def _is_held(name: str, stack: Stack) -> bool:
+    """Whether ``stack`` holds the policy called ``name``, which is judged itself."""
+    for other in stack.resources:
+        called = other.properties.get("name")
+        if other.type == _POLICY and isinstance(called, Known) and called.value == name:
+            return True
+    return False
 
 
 def _of_grant(
@@ -122,13 +156,28 @@ def _is_attached_here(resource: Resource, leaf: Unknown, stack: Stack | None) ->
     """An attachment of a policy that is in this stack, which is judged itself (or will be)."""
     if not leaf.path.lower().startswith(("policyarn", "managedpolicyarns")):
         return False
-    return stack is None or _explained(resource, leaf, stack)
+    return stack is None or any(one.type == _POLICY for one in _sources(resource, leaf, stack))
 
 
 def _explained(resource: Resource, leaf: Unknown, stack: Stack) -> bool:
     """Whether an unknown value comes from resources of this stack, which are judged themselves."""
-    sources = (resource.depends_on or {}).get(str(steps(leaf.path)[0]), ())
-    return any(urn in stack.by_urn for urn in sources)
+    sources = _sources(resource, leaf, stack)
+    if _MODEL_NAME.search(_called(resource, leaf)):
+        return any(source.type.startswith("aws:bedrock") for source in sources)
+    return bool(sources)
+
+
+def _sources(resource: Resource, leaf: Unknown, stack: Stack) -> list[Resource]:
+    urns = (resource.depends_on or {}).get(str(steps(leaf.path)[0]), ())
+    return [stack.by_urn[urn] for urn in urns if urn in stack.by_urn]
+
+
+def _called(resource: Resource, leaf: Unknown) -> str:
+    """The variable that holds the unknown value: its key, or the name it is paired with."""
+    if not leaf.path.endswith(".value"):
+        return leaf.path
+    name = resource.properties.get(f"{leaf.path.removesuffix('.value')}.name")
+    return str(name.value) if isinstance(name, Known) else leaf.path
 
 
 def _callers(resource: Resource, context: ResidencyContext) -> tuple[str, ...]:

@@ -112,7 +112,10 @@ def _flow(values: Mapping[str, str]) -> str:
 
 
 def _value(text: str) -> str:
-    """Numbers and truth values as they are, everything else as text."""
+    """Numbers and truth values as they are, ``[a, b]`` as a list, everything else as text."""
+    if text.startswith("[") and text.endswith("]"):
+        items = (item.strip() for item in text[1:-1].split(","))
+        return f"[{', '.join(_value(item) for item in items if item)}]"
     return text if _NUMBER.fullmatch(text) or text in _TRUTH else _scalar(text)
 
 

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,11 @@ _REQUIRED = ("name", "model", "target", "region")
 @click.option("--reach", help="public or private. [default: public]")
 @click.option("--budget", help="The most it may cost a month, in USD.")
 @click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the target."
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the target; a list as [a, b].",
 )
 @click.option(
     "--config",
@@ -75,7 +79,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> None:  # noqa: AN
 
 def _ask(draft: Draft, folder: Path) -> Draft:
     """Ask for every required value that no flag gave, and for the spec's main ones."""
-    name = draft.name or _prompt("service name", "chat")
+    name = draft.name or _prompt("service name", "chat", _a_name)
     draft = replace(draft, name=name)
     target = draft.target or _choose("target", registered())
     region = draft.region or _prompt("region")
@@ -87,12 +91,14 @@ def _ask(draft: Draft, folder: Path) -> Draft:
     minimum = (
         draft.minimum
         if draft.minimum is not None
-        else int(_prompt("instances kept warm", "0", int))
+        else int(_prompt("instances kept warm", "0", _a_number))
     )
     maximum = (
-        draft.maximum if draft.maximum is not None else int(_prompt("instances at most", "1", int))
+        draft.maximum
+        if draft.maximum is not None
+        else int(_prompt("instances at most", "1", _a_number))
     )
-    budget = draft.budget or _prompt("budget, USD a month (empty for none)", "")
+    budget = draft.budget or _prompt("budget, USD a month (empty for none)", "", _an_amount)
     return replace(
         draft,
         model=model,
@@ -192,8 +198,29 @@ def _report(draft: Draft, written: list[Path], *, as_json: bool, no_color: bool)
         say(f"  {line}", no_color=no_color)
 
 
-def _prompt(text: str, default: str | None = None, kind: type[int] | None = None) -> str:
-    return str(click.prompt(text, default=default, type=kind, err=True))
+def _prompt(
+    text: str, default: str | None = None, read: Callable[[str], object] | None = None
+) -> str:
+    """The answer; asked again as long as ``read`` does not understand it."""
+    return str(click.prompt(text, default=default, value_proc=read, err=True))
+
+
+def _a_name(answer: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, answer):
+        raise click.BadParameter(f"{answer!r} is no name; {NAME_RULE}")
+    return answer
+
+
+def _a_number(answer: str) -> int:
+    if not answer.isdecimal():
+        raise click.BadParameter(f"{answer!r} is not a whole number")
+    return int(answer)
+
+
+def _an_amount(answer: str) -> str:
+    if answer and not re.fullmatch(r"\d+(\.\d+)?", answer):
+        raise click.BadParameter(f"{answer!r} is not an amount; write it as 2500")
+    return answer
 
 
 def _choose(text: str, names: tuple[str, ...]) -> str:

@@ -139,6 +139,42 @@ def test_a_person_is_asked_for_what_is_missing(
     assert "budget" not in desk.text(SPEC_FILE)
 
 
+def test_an_answer_that_is_none_is_asked_again(
+    desk: Desk, portway: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(["My Chat", "chat", "-1", "one", "1", "2", "lots", "2500"])
+
+    def typed(_: str) -> str:
+        return next(answers)
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", typed)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    given = (*MODEL, *FLAGS[2:], "--residency", "eu", "--config", "paper:colour=white")
+    ran = portway("new", *given)
+    assert (ran.code, next(answers, None)) == (0, None)
+    assert [line.partition(";")[0] for line in ran.err.splitlines() if line] == [
+        "Error: 'My Chat' is no name",
+        "Error: '-1' is not a whole number",
+        "Error: 'one' is not a whole number",
+        "Error: 'lots' is not an amount",
+    ]
+    assert "scaling: {min: 1, max: 2, concurrency: 8}\n" in desk.text(SPEC_FILE)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [("[a@b, user:c]", ["a@b", "user:c"]), ("[]", []), ("[4]", [4]), ("[", "["), ("true", True)],
+)
+def test_an_option_may_be_a_list(given: str, read: object) -> None:
+    draft = Draft(
+        name="chat", model="m", target="paper", region="r", cluster=None, environment="prod",
+        residency=(), minimum=None, maximum=None, concurrency=None, auth=None, reach=None,
+        budget=None, options={"o": given}, settings={},
+    )  # fmt: skip
+    config = parse_document(stack_text(draft), "stack").data["config"]
+    assert config["portway:placement"]["options"] == {"o": read}
+
+
 WORDS = st.text(
     st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=15
 )

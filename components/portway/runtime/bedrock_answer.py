@@ -32,17 +32,20 @@ def finish_reason(stop_reason: object) -> str:
 
 
 def usage(counted: JsonObject) -> JsonObject:
-    """OpenAI usage. Bedrock counts cached input tokens apart, OpenAI within the prompt."""
+    """OpenAI usage. Bedrock counts cached input tokens apart, OpenAI within the prompt.
+
+    The details are left out where nothing was cached, as a model server without a count does.
+    """
     read = int(counted.get("cacheReadInputTokens") or 0)
     written = int(counted.get("cacheWriteInputTokens") or 0)
     prompt = int(counted["inputTokens"]) + read + written
     answer = int(counted["outputTokens"])
-    return {
+    found: JsonObject = {
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": prompt + answer,
-        "prompt_tokens_details": {"cached_tokens": read},
     }
+    return {**found, "prompt_tokens_details": {"cached_tokens": read}} if read else found
 
 
 def completion(response: JsonObject) -> JsonObject:

@@ -47,7 +47,6 @@ _WITHOUT_EFFECT: dict[str, tuple[object, ...]] = {
 }
 """Values that ask for nothing, so that accepting them drops nothing."""
 
-_TIERS = {"flex": "flex", "priority": "priority"}
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
 _MOST_METADATA = 16
 _REASONING_FAMILY = "openai.gpt-oss"
@@ -172,11 +171,7 @@ def _output_config(value: object) -> JsonObject | None:
 def _service_tier(tier: object) -> str | None:
     if tier in (None, "auto", "default"):
         return None
-    if tier not in _TIERS:
-        raise unsupported_value(
-            "service_tier", "'service_tier' must be auto, default, flex or priority."
-        )
-    return _TIERS[str(tier)]
+    return str(tier)
 
 
 def _request_metadata(body: JsonObject) -> dict[str, str]:

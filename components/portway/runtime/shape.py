@@ -74,7 +74,7 @@ def _choice(value: object, part: str, start: JsonObject) -> JsonObject:
     reason = as_text(choice.get("finish_reason"))
     if reason not in FINISH_REASONS and (reason is not None or part == "message"):
         raise upstream_error("The model server broke the answer off.", detail=f"finish {reason!r}")
-    known = {"index", part, "logprobs", "finish_reason"}
+    known = {"index", part, "logprobs", "finish_reason", "stop_reason"}
     return {
         "index": choice.get("index", 0),
         part: _said(said, start, whole=part == "message"),
@@ -92,6 +92,8 @@ def _said(raw: JsonObject, start: JsonObject, *, whole: bool) -> JsonObject:
         said.setdefault("reasoning_content", said.pop("reasoning"))
     if whole:
         return {"role": "assistant", "content": None, "refusal": None, **said}
+    if not start and said.get("content") == "":
+        del said["content"]
     return {**start, **said}
 
 

@@ -1,5 +1,7 @@
 """A request body becomes a `ChatRequest`, or one error that names the field."""
 
+import json
+import re
 from collections.abc import Callable
 
 from .config import Config
@@ -16,6 +18,17 @@ from .validate_messages import checked_messages
 from .validate_tools import check_response_format, check_tools
 
 _MOST_STOPS = 4
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+_TIERS = ("auto", "default", "flex", "priority")
+_NOWHERE: dict[str, tuple[object, ...]] = {
+    "store": (False,),
+    "modalities": (["text"],),
+    "audio": (),
+    "functions": ([],),
+    "function_call": (),
+    "web_search_options": (),
+}
+"""Fields that no upstream honours, with the values that ask for nothing."""
 
 Check = Callable[[object], str | None]
 """Returns what a value must be, when it is not."""
@@ -110,12 +123,14 @@ def chat_request(data: bytes, config: Config, request_id: str) -> ChatRequest:
     """
     body = _body(data)
     _check_model(body, config)
+    _check_unicode(data, body)
     messages = checked_messages(body.get("messages"))
     for name, check in _FIELDS.items():
         if name in body and (wanted := check(body[name])) is not None:
             raise invalid(f"'{name}' must be {wanted}.", name, "invalid_value")
     if body.get("n", 1) != 1:
         raise unsupported("n", "'n' must be 1: one answer per request; send more requests instead.")
+    _refuse_nowhere(body)
     check_tools(body)
     check_response_format(body.get("response_format"))
     if body.get("top_logprobs") and not body.get("logprobs"):
@@ -140,6 +155,27 @@ def _body(data: bytes) -> JsonObject:
     if body is None:
         raise invalid("The request body must be a JSON object.")
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _check_unicode(data: bytes, body: JsonObject) -> None:
+    """Refuse half a surrogate pair: a JSON escape can write it, but no text can hold it."""
+    if _HALF_PAIR.search(data) is None:
+        return
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise invalid("The request holds half of a surrogate pair, which is no text.") from None
+
+
+def _refuse_nowhere(body: JsonObject) -> None:
+    for name, without_effect in _NOWHERE.items():
+        if name in body and body[name] not in without_effect:
+            raise unsupported(name, f"'{name}' is not supported by this service; leave it out.")
+    tier: object = body.get("service_tier")
+    if tier is not None and tier not in _TIERS:
+        raise unsupported_value(
+            "service_tier", f"'service_tier' must be one of {', '.join(_TIERS)}."
+        )
 
 
 def _check_model(body: JsonObject, config: Config) -> None:

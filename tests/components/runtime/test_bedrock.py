@@ -59,7 +59,6 @@ def test_an_answer_goes_through_converse_with_its_limits(
         "prompt_tokens": 5,
         "completion_tokens": 2,
         "total_tokens": 7,
-        "prompt_tokens_details": {"cached_tokens": 0},
     }
     assert aws.seen == [
         (

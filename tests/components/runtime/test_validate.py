@@ -17,6 +17,8 @@ from support.runtime_process import KEY, MODEL, environment
 USER = {"role": "user", "content": "Hi"}
 CONFIG: Config = read_config(environment("http://127.0.0.1:9", Path(KEY)))
 FUNCTION = {"name": "f", "parameters": {"type": "object"}}
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+REMOTE_IMAGE = {"type": "image_url", "image_url": {"url": "http://169.254.169.254/x.png"}}
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
@@ -107,6 +109,50 @@ WRONG: list[tuple[dict[str, Any], tuple[int, str | None, str | None]]] = [
         {"messages": [USER, {"role": "assistant", "tool_calls": [{"id": "c"}]}]},
         (400, "messages[1].tool_calls[0]", None),
     ),
+    ({"messages": [USER, {"role": "function", "content": "x"}]}, (400, "messages[1].role", None)),
+    (
+        {"messages": [USER, {"role": "tool", "tool_call_id": "c", "content": "x"}]},
+        (400, "messages[1].tool_call_id", None),
+    ),
+    (
+        {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}, USER]},
+        (400, "messages[2]", None),
+    ),
+    (
+        {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}]},
+        (400, "messages", None),
+    ),
+    (
+        {
+            "messages": [
+                {
+                    "role": "assistant",
+                    "tool_calls": [{**CALL, "function": {"name": "f", "arguments": "[]"}}],
+                }
+            ]
+        },
+        (400, "messages[0].tool_calls[0].function.arguments", None),
+    ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+        (400, "messages[0].content[0].type", "unsupported_value"),
+    ),
+    (
+        {"messages": [{"role": "system", "content": [IMAGE]}]},
+        (400, "messages[0].content[0].type", "unsupported_value"),
+    ),
+    (
+        {"messages": [{"role": "user", "content": [REMOTE_IMAGE]}]},
+        (400, "messages[0].content[0].image_url", "unsupported_value"),
+    ),
+    ({"messages": [{"role": "user", "content": "\ud800"}]}, (400, None, None)),
+    ({"store": True}, (400, "store", "unsupported_parameter")),
+    ({"modalities": ["text", "audio"]}, (400, "modalities", "unsupported_parameter")),
+    ({"audio": {"voice": "x"}}, (400, "audio", "unsupported_parameter")),
+    ({"functions": [FUNCTION]}, (400, "functions", "unsupported_parameter")),
+    ({"function_call": "auto"}, (400, "function_call", "unsupported_parameter")),
+    ({"web_search_options": {}}, (400, "web_search_options", "unsupported_parameter")),
+    ({"service_tier": "scale"}, (400, "service_tier", "unsupported_value")),
     ({"temperature": 2.1}, (400, "temperature", "invalid_value")),
     ({"temperature": "1"}, (400, "temperature", "invalid_value")),
     ({"temperature": True}, (400, "temperature", "invalid_value")),
@@ -178,6 +224,9 @@ def test_a_wrong_field_is_named(
         {"logprobs": True, "top_logprobs": 20, "presence_penalty": -2, "logit_bias": {"5": -100}},
         {"tools": [{"type": "function", "function": FUNCTION}], "tool_choice": "required"},
         {"tool_choice": "none"},
+        {"store": False, "modalities": ["text"], "functions": [], "service_tier": "flex"},
+        {"messages": [{"role": "user", "content": [IMAGE]}]},
+        {"messages": [{"role": "user", "content": "😀"}]},
         {"response_format": {"type": "json_object"}},
         {
             "messages": [

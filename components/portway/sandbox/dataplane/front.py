@@ -18,7 +18,8 @@ log = logging.getLogger(__name__)
 Header = tuple[str, str]
 READ_BYTES = 65536
 MAX_PIPELINED_BYTES = 1 << 20
-SKIP_SECONDS = 1.0
+SKIP_SECONDS = 2.0
+MAX_SKIPPED_BYTES = 64 << 20
 LISTEN_ATTEMPTS, LISTEN_PAUSE_SECONDS = 10, 0.3
 LOOPBACK = "127.0.0.1"
 
@@ -75,7 +76,7 @@ class Channel:
         """Read what the handler left of the body; unread bytes would make a close lose the answer."""
         with contextlib.suppress(TimeoutError, h11.RemoteProtocolError):
             async with asyncio.timeout(SKIP_SECONDS):
-                for _ in range(MAX_PIPELINED_BYTES // READ_BYTES):
+                for _ in range(MAX_SKIPPED_BYTES // READ_BYTES):
                     if self.http.their_state is not h11.SEND_BODY:
                         return
                     await self.receive()

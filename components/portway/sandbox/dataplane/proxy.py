@@ -36,6 +36,7 @@ async def forward(
 
     Raises:
         UpstreamFailed: the process gave no answer, or broke one off (``exchange.started``).
+        RemoteProtocolError: the client's body is not HTTP.
     """
     async with _connection(port) as (reader, writer):
         http = h11.Connection(h11.CLIENT)
@@ -43,6 +44,10 @@ async def forward(
         sending = asyncio.create_task(_send_body(http, exchange, writer))
         try:
             await _pass_answer(http, reader, exchange, answer_headers)
+        except UpstreamFailed:
+            if sending.done() and (malformed := sending.exception()) is not None:
+                raise malformed from None
+            raise
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -96,6 +101,9 @@ async def _send_body(
         except Disconnected:
             writer.close()
             return
+        except h11.RemoteProtocolError:
+            writer.close()
+            raise
         writer.write(http.send(h11.EndOfMessage()) or b"")
         await writer.drain()
 

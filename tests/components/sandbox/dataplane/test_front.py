@@ -172,9 +172,20 @@ def test_a_refusal_arrives_although_the_body_was_not_read() -> None:
                 async with serving(handler) as port:
                     for _ in range(2):
                         answer = await client.post(
-                            f"http://127.0.0.1:{port}/", content=b"x" * 500_000
+                            f"http://127.0.0.1:{port}/", content=b"x" * 5_000_000
                         )
                         assert answer.status_code == status
+
+    run(test)
+
+
+def test_a_body_that_is_not_http_is_refused_behind_a_proxy_too() -> None:
+    async def test() -> None:
+        async with behind_a_proxy(echo) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+            writer.close()
 
     run(test)
 

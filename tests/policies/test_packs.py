@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from portway.gate.run import load_policies
+from portway.gate.session import utc_today
 from portway.gate.tables import reason, table
 from support.policy_harness import POLICIES, UNKNOWN, Given, run
 
@@ -96,3 +98,23 @@ def test_the_exempt_types_are_few_enough_to_be_reviewed() -> None:
     bare = [one for one in exempt if "iam" not in one.lower()]
     assert len(ALL_TOKENS) > 3000
     assert len(bare) < 120
+
+
+def test_exempting_the_largest_leaves_the_rest_to_be_judged() -> None:
+    pod = {"containers": [{"resources": {"limits": {"nvidia.com/gpu": 1}}}]}
+
+    def workload(name: str, replicas: int) -> Given:
+        spec = {"replicas": replicas, "template": {"spec": pod}}
+        return Given("kubernetes:apps/v1:Deployment", name, {"spec": spec}, provider={})
+
+    exemption = {
+        "rule": "cost-gpus-within-limit",
+        "urn": "*::largest",
+        "reason": "trial",
+        "owner": "ann",
+        "expires": str(utc_today() + timedelta(days=1)),
+    }
+    config = {"max_gpus": 4, "exemptions": [exemption]}
+    stack = [workload("largest", 9), workload("one", 3), workload("other", 3)]
+    refused = [one for one in run("cost", stack, {"cost": config}) if one.level == "mandatory"]
+    assert [(one.name, "may hold 6 GPUs" in one.text) for one in refused] == [("one", True)]

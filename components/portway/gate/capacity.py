@@ -79,7 +79,7 @@ def maximum(resource: Resource, facts: ResourceFacts) -> Count | Uncounted:
     found: list[Count] = []
     absent = Uncounted(facts.maximum, f"{facts.maximum} is not set", is_missing=True)
     for path in (facts.maximum, *facts.maximum_also):
-        count = _number(resource.properties.get(path))
+        count = _limit(resource, path)
         if isinstance(count, Count):
             found.append(count)
         elif not count.is_missing:
@@ -138,6 +138,16 @@ def scalers(resource: Resource, stack: Stack) -> Iterator[tuple[Resource, Resour
             yield other, facts, resource.urn in sources
 
 
+def scaled(scaler: Resource, facts: ResourceFacts, stack: Stack) -> bool:
+    """Whether what the autoscaler ``scaler`` scales is in ``stack``, and so counted there."""
+    wanted = scaler.properties.get(facts.scales or "")
+    if isinstance(wanted, Known):
+        names = (one.properties.get("metadata.name") for one in stack.resources if one != scaler)
+        return any(isinstance(name, Known) and name.value == wanted.value for name in names)
+    sources = (urn for urns in (scaler.depends_on or {}).values() for urn in urns)
+    return any(urn in stack.by_urn for urn in sources)
+
+
 def runs_pods(resource: Resource) -> bool:
     """Whether it is an object of an API in which workloads start pods and autoscalers count them."""
     return resource.package in table(_TABLE)["pods"]["packages"]
@@ -170,6 +180,21 @@ def _claims(resource: Resource, facts: ResourceFacts) -> Iterator[str]:
     if runs_pods(resource):
         pods: dict[str, Any] = table(_TABLE)["pods"]
         yield from (f"{spec}.{pods['claims']}" for spec in pods["spec_paths"])
+
+
+def _limit(resource: Resource, path: str) -> Count | Uncounted:
+    """The limit at ``path``, where it is one: not a zero that means none, nor one for another mode."""
+    count = _number(resource.properties.get(path))
+    if isinstance(count, Uncounted):
+        return count
+    if count.value == 0 and any(fnmatchcase(path, one) for one in table(_TABLE)["zero_is_none"]):
+        return Uncounted(path, f"{path} is 0, which sets no limit", is_missing=True)
+    above, _, name = path.rpartition(".")
+    mode = resource.properties.get(f"{above}.scalingMode")
+    if name == "manualInstanceCount" and not (isinstance(mode, Known) and mode.value == "MANUAL"):
+        why = f"{path} limits nothing unless {above}.scalingMode is MANUAL"
+        return Uncounted(path, why, is_missing=True)
+    return count
 
 
 def _number(seen: Known | Unknown | Missing) -> Count | Uncounted:

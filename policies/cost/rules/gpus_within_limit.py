@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from portway.gate.capacity import Count, Kind, Uncounted, at_most, gpus, maximum, reading
+from portway.gate.capacity import Count, Kind, Uncounted, at_most, gpus, maximum, reading, scaled
 from portway.gate.context import CostContext
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
@@ -42,6 +42,16 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
     if how.kind is not Kind.RUNS:
         return
     each = gpus(resource, how.facts)
+    if (
+        how.facts.scales is not None
+        and stack is not None
+        and not scaled(resource, how.facts, stack)
+    ):
+        path = how.facts.scales
+        message = (
+            f"{resource} scales something outside this stack ({path}), whose GPUs cannot be counted"
+        )
+        yield Violation(message, resource.urn, path, undetermined=True)
     if isinstance(each, Uncounted):
         message = f"{resource} may hold GPUs that cannot be counted: {each.why}"
         yield Violation(message, resource.urn, each.path, undetermined=True)
@@ -71,9 +81,11 @@ def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
             )
             yield Violation(message, None, "limit", advice=True)
         return
-    uses = list(_uses(stack))
-    if sum(use.total for use in uses) > context.max_gpus:
+    uses = sorted(_uses(stack), key=lambda use: (-use.total, use.resource.urn))
+    # Exempting the largest says nothing of the rest, which are still together too many.
+    while sum(use.total for use in uses) > context.max_gpus:
         yield _too_many(uses, context.max_gpus)
+        uses = uses[1:]
 
 
 def _uses(stack: Stack) -> Iterator[Use]:
@@ -90,15 +102,15 @@ def _uses(stack: Stack) -> Iterator[Use]:
 
 
 def _too_many(uses: list[Use], limit: int) -> Violation:
-    ranked = sorted(uses, key=lambda use: (-use.total, use.resource.urn))
-    total = sum(use.total for use in ranked)
-    listed = ", ".join(map(str, ranked))
+    """``uses``, the largest first, are more than ``limit`` together."""
+    total = sum(use.total for use in uses)
+    listed = ", ".join(map(str, uses))
     message = (
-        f"{ranked[0].resource} and its stack may hold {total} GPUs ({listed}), more than the "
+        f"{uses[0].resource} and its stack may hold {total} GPUs ({listed}), more than the "
         f"{limit} that max_gpus allows; lower the maximum (scaling.max in the spec), or have the "
         "limit raised in the configuration of the cost pack"
     )
-    return Violation(message, ranked[0].resource.urn, _PATH)
+    return Violation(message, uses[0].resource.urn, _PATH)
 
 
 RULE = Rule(

@@ -16,7 +16,9 @@ def _as_date(value: object) -> object:
     return value
 
 
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(pattern=r"\S")]
+_ANYTHING = "urn:pulumi:zq::zq::zq$zq:zq/zq:Zq::zq"
+"""A resource so unlikely that a glob which covers it covers everything."""
 
 
 class Exemption(BaseModel):
@@ -33,7 +35,7 @@ class Exemption(BaseModel):
     @field_validator("urn")
     @classmethod
     def _names_something(cls, urn: str) -> str:
-        if not urn.strip("*?"):
+        if fnmatchcase(_ANYTHING, urn):
             raise ValueError("matches every resource; name those that are meant")
         return urn
 

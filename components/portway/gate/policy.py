@@ -75,6 +75,7 @@ class PolicySet:
         self._config = pack.configure({})
         self._is_preview = False
         self._told: dict[str, tuple[Finding, ...]] = {}
+        self._one_at_a_time = threading.Lock()
         self._session = self._start()
 
     def configure(self, config: PackConfig) -> None:
@@ -102,11 +103,12 @@ class PolicySet:
         self, subject: str, level: Level, judge: Callable[[], tuple[Finding, ...]]
     ) -> list[Finding]:
         """The findings at ``level``: judged by the policy that refuses, handed on to its twin."""
-        if level is Level.MANDATORY:
-            findings = self._told[subject] = judge()
-        else:
-            told = self._told.pop(subject, None)
-            findings = judge() if told is None else told
+        with self._one_at_a_time:
+            if level is Level.MANDATORY:
+                findings = self._told[subject] = judge()
+            else:
+                told = self._told.pop(subject, None)
+                findings = judge() if told is None else told
         return [finding for finding in findings if finding.level is level]
 
     def _start(self) -> Session:

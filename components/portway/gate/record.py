@@ -46,6 +46,7 @@ class Record:
     Attributes:
         packs: names of the packs the engine ran, without our prefix.
         registered: URNs of what the program means to have, the stack and providers left out.
+        components: those of them that only hold others.
         analysed: by pack, the URNs given to its resource policies.
         whole: packs whose stack policies were run to their end.
     """
@@ -56,6 +57,7 @@ class Record:
     whole: frozenset[str]
     reported: tuple[Reported, ...]
     not_run: tuple[str, ...] = ()
+    components: frozenset[str] = frozenset()
     errors: tuple[str, ...] = field(default=())
 
     @property
@@ -71,7 +73,7 @@ class Record:
     def gaps(self, packs: Iterable[str]) -> tuple[str, ...]:
         """Why this preview proves less than a whole judgement by ``packs``; empty when it is whole."""
         found = [f"a policy was not run: {text}" for text in self.not_run]
-        if not self.registered and not self.errors:
+        if not set(self.registered) - self.components and not self.errors:
             found.append("the program registered no resource, so nothing was judged")
         for pack in sorted(packs):
             if pack not in self.packs:
@@ -109,7 +111,8 @@ def read_events(events: Sequence[Event], errors: Iterable[str] = ()) -> Record:
     said = [event["policyEvent"] for event in events if "policyEvent" in event]
     return Record(
         packs=frozenset(packs),
-        registered=tuple(_registered(events)),
+        registered=tuple(one["urn"] for one in _registered(events)),
+        components=frozenset(one["urn"] for one in _registered(events) if _only_holds(one)),
         analysed={pack: frozenset(urns) for pack, urns in analysed.items()},
         whole=frozenset(whole),
         reported=tuple(_reported(one) for one in said if not _was_not_run(one)),
@@ -118,7 +121,7 @@ def read_events(events: Sequence[Event], errors: Iterable[str] = ()) -> Record:
     )
 
 
-def _registered(events: Sequence[Event]) -> Iterable[str]:
+def _registered(events: Sequence[Event]) -> Iterable[Event]:
     """What the program means to have: not the stack, not providers, not what it only reads."""
     for event in events:
         metadata = event.get("resourcePreEvent", {}).get("metadata", {})
@@ -126,7 +129,13 @@ def _registered(events: Sequence[Event]) -> Iterable[str]:
         if not token or metadata.get("op") in _READS:
             continue
         if token != _STACK_TYPE and not token.startswith(_PROVIDER):
-            yield metadata["urn"]
+            yield metadata
+
+
+def _only_holds(metadata: Event) -> bool:
+    """Whether no cloud has it; the engine says so only of what its plugins manage."""
+    state: Event | None = metadata.get("new")
+    return state is not None and not state.get("custom", False)
 
 
 def _was_not_run(said: Event) -> bool:

@@ -9,8 +9,11 @@ STACK = "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev"
 PACKS = ("cost", "residency")
 
 
-def registered(urn: str, token: str, op: str = "create") -> dict[str, Any]:
-    return {"resourcePreEvent": {"metadata": {"urn": urn, "type": token, "op": op}}}
+def registered(
+    urn: str, token: str, op: str = "create", *, is_custom: bool = True
+) -> dict[str, Any]:
+    state = {"custom": True} if is_custom else {}
+    return {"resourcePreEvent": {"metadata": {"urn": urn, "type": token, "op": op, "new": state}}}
 
 
 def analysed(pack: str, urn: str = BUCKET) -> dict[str, Any]:
@@ -63,6 +66,15 @@ def test_a_program_without_resources_was_not_judged() -> None:
 def test_a_program_that_only_reads_was_not_judged() -> None:
     events = [registered(BUCKET, "aws:s3/bucket:Bucket", op="read"), *WHOLE_RUN[4:]]
     assert read_events(events).gaps(PACKS)[0].startswith("the program registered no resource")
+
+
+def test_a_program_of_nothing_but_components_was_not_judged() -> None:
+    component = "urn:pulumi:dev::p::my:own:Thing::thing"
+    events = [registered(component, "my:own:Thing", is_custom=False)]
+    events += [analysed("cost", component), analysed("residency", component), *WHOLE_RUN[4:]]
+    assert read_events(events).gaps(PACKS) == (
+        "the program registered no resource, so nothing was judged",
+    )
 
 
 def test_every_kind_of_hole_is_a_gap() -> None:

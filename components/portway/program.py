@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as engine_config
 
-from portway.errors import BadInput
+from portway.engine.mirror import catch_up
+from portway.errors import BadInput, Problem
 from portway.spec import InferenceServiceSpec
 from portway.spec.document import Document, read_document, shown
 from portway.spec.load import judge
@@ -35,7 +36,9 @@ def read_stack() -> tuple[InferenceServiceSpec, Placement]:
     """
     name = pulumi.get_stack()
     try:
-        folder = stacks_folder(find_project())
+        project = find_project()
+        _refuse_yesterdays(project, name)
+        folder = stacks_folder(project)
         document = _document(name, folder, _configuration())
         judgement = judge(name, document, lambda text: read_document(folder / text))
     except BadInput as error:
@@ -43,6 +46,14 @@ def read_stack() -> tuple[InferenceServiceSpec, Placement]:
     if judgement.stack is None or judgement.problems:
         raise StackRefused(judgement.problems)
     return judgement.stack.spec, judgement.stack.placement
+
+
+def _refuse_yesterdays(project: Path, name: str) -> None:
+    """In the sandbox the engine reads a copy of the stack's file, and has read it already."""
+    changed = catch_up(project, name)
+    if changed:
+        message = "changed after `portway sandbox env` took it over; it is taken over now, run the same command again"
+        raise BadInput([Problem("", message, str(changed))])
 
 
 def _configuration() -> dict[str, Any]:

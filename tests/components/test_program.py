@@ -1,10 +1,12 @@
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pulumi
 import pytest
 
+from portway.engine.mirror import mirror
 from portway.program import StackRefused, read_stack
 from portway.spec.load import load_stack
 from support.desk import SPEC, SPEC_FILE, STACK, STACK_FILE, STACK_NAME, Desk
@@ -47,6 +49,20 @@ def test_the_engines_values_count_where_they_differ_from_the_file(desk: Desk) ->
     desk.stack()
     select({**CONFIG, "portway:placement": CONFIG["portway:placement"].replace("europe", "us")})
     assert read_stack()[1].region == "us-paper1"
+
+
+def test_a_stack_file_newer_than_the_sandboxs_copy_is_never_passed_over(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.stack()
+    copy = mirror(desk.folder, desk.folder / ".portway" / "mirror")
+    os.utime(copy.with_name("mirror.seen"), (0, 0))
+    monkeypatch.setenv("PORTWAY_SANDBOX", str(copy.parent))
+    monkeypatch.chdir(copy)
+    select(CONFIG)
+    with pytest.raises(StackRefused, match="changed after `portway sandbox env` took it over"):
+        read_stack()
+    assert read_stack()[1].region == "europe-paper1"
 
 
 def test_no_stack_file_is_needed(desk: Desk) -> None:

@@ -7,6 +7,7 @@ are copies without the real secrets.
 """
 
 import io
+import os
 import shutil
 from pathlib import Path
 from typing import cast
@@ -39,8 +40,33 @@ def mirror(project: Path, into: Path) -> Path:
     parts = tuple(part for part in config.parts if part != ".")
     into.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with FileLock(into.with_name(f"{into.name}.lock")):
+        _seen(into).touch()
         _show(project, into, parts)
     return into
+
+
+def catch_up(shown: Path, stack_name: str) -> Path | None:
+    """Make ``shown`` anew where a stack's own file changed since; that file, or None.
+
+    Only the mirror of the sandbox in use is touched: any other folder is its own truth.
+
+    Raises:
+        BadInput: as ``mirror``.
+    """
+    if shown != Path(os.environ.get("PORTWAY_SANDBOX", "/")) / "mirror":
+        return None
+    project = (shown / "Pulumi.yaml").readlink().parent
+    file = project / stack_config_dir(project) / f"Pulumi.{stack_name}.yaml"
+    seen = _seen(shown)
+    if not (file.is_file() and seen.is_file() and file.stat().st_mtime > seen.stat().st_mtime):
+        return None
+    mirror(project, shown)
+    return file
+
+
+def _seen(shown: Path) -> Path:
+    """A file as old as the mirror."""
+    return shown.with_name(f"{shown.name}.seen")
 
 
 def stack_config_dir(project: Path) -> Path:

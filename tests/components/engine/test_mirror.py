@@ -1,10 +1,11 @@
 """The sandbox's view of a project."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from portway.engine.mirror import mirror, salt_of, sandbox_text, stack_config_dir
+from portway.engine.mirror import catch_up, mirror, salt_of, sandbox_text, stack_config_dir
 from portway.errors import BadInput
 
 SALT = "v1:AAAA=:v1:BBBB:CCCC=="
@@ -71,6 +72,24 @@ def test_a_second_look_follows_the_project_and_keeps_the_sandboxs_salt(project: 
         "stacks/Pulumi.new.dev.door.yaml": "config: {}\n",
         "stacks/specs": f"-> {project}/stacks/specs",
     }
+
+
+def test_a_stack_file_that_changed_since_is_taken_over_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = mirror(project, project / ".portway" / "mirror")
+    assert catch_up(copy, "chat.prod.door") is None
+    monkeypatch.setenv("PORTWAY_SANDBOX", str(copy.parent))
+    assert (catch_up(copy, "chat.prod.door"), catch_up(copy, "none")) == (None, None)
+    (copy / "stacks" / "Pulumi.new.yaml").write_text(f"encryptionsalt: {SALT}\n")
+    file = project / "stacks" / "Pulumi.new.yaml"
+    file.write_text("config:\n  p:a: 2\n")
+    os.utime(copy.with_name("mirror.seen"), (0, 0))
+    assert catch_up(project, "new") is None
+    assert catch_up(copy, "new") == file
+    written = (copy / "stacks" / "Pulumi.new.yaml").read_text()
+    assert written == f"config:\n  p:a: 2\nencryptionsalt: {SALT}\n"
+    assert catch_up(copy, "new") is None
 
 
 def test_a_deeper_stack_folder_is_reached_through_its_parents(project: Path) -> None:

@@ -39,6 +39,7 @@ from portway.gate.pack import ADVICE, Pack, load_pack
 from portway.gate.resource import Provider, Resource
 from portway.gate.session import Finding, Level, Session
 from portway.gate.values import UNKNOWN, View
+from portway.gate.wire import completed
 
 _WORKERS = 4
 _WHOLE = "the whole stack"
@@ -188,6 +189,18 @@ class Analyzer(_PolicyAnalyzerServicer):
                 request.policyConfig[twin].enforcementLevel = proto.DISABLED
         super().Configure(request, _context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
         return Empty()
+
+    def Analyze(  # noqa: N802 - gRPC's name
+        self, request: proto.AnalyzeRequest, context: grpc.ServicerContext
+    ) -> proto.AnalyzeResponse:
+        """Judge one resource."""
+        return super().Analyze(completed(request), context)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped in the SDK
+
+    def AnalyzeStack(  # noqa: N802 - gRPC's name
+        self, request: proto.AnalyzeStackRequest, context: grpc.ServicerContext
+    ) -> proto.AnalyzeResponse:
+        """Judge the whole stack."""
+        return super().AnalyzeStack(completed(request), context)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped in the SDK
 
     def Remediate(  # noqa: N802 - gRPC's name
         self, request: proto.AnalyzeRequest, _context: grpc.ServicerContext

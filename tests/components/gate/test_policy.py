@@ -131,3 +131,15 @@ def test_an_update_creates_nothing_before_a_boundary_is_known() -> None:
         Given("portway:index:InferenceService", "chat", {"boundary": ["eu"]}),
     ]
     assert refused(run("residency", resources), "residency-region-inside-boundary") == ["first"]
+
+
+def test_an_empty_asset_or_archive_is_judged_like_any_other() -> None:
+    signature = "4dabf18193072939515e22adb298388d"
+    asset = {signature: "c44067f5952c0a294b673a41bacd8c17"}
+    archive = {signature: "0def7320c3a5731c473e5ecbe6d01bc7"}
+    code = archive | {"assets": {"main.py": asset, "lib": archive}}
+    function = Given(
+        "aws:lambda/function:Function", props={"region": "us-east-1", "code": code, "all": [asset]}
+    )
+    (said,) = run("residency", [function], {"residency": {"boundary": "eu"}})
+    assert "is in us-east-1" in said.text

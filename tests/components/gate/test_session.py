@@ -105,7 +105,7 @@ def test_an_exemption_for_another_resource_changes_nothing() -> None:
 
 
 def test_a_violation_of_the_whole_stack_cannot_be_exempted_by_a_resource() -> None:
-    config = ResidencyConfig(exemptions=(exemption(TODAY, "urn:*"),))
+    config = ResidencyConfig(exemptions=(exemption(TODAY, "urn:pulumi:dev::*"),))
     whole = Violation("has no boundary", None)
     assert told(session(rule(whole), config).resource(BUCKET))[0][0] == "mandatory"
 

@@ -116,7 +116,10 @@ def subjects_of(program: Path, stacks: Sequence[str] = ()) -> tuple[Subject, ...
     Raises:
         BadInput: there is no Pulumi.yaml, or a named stack has no file.
     """
-    folder = program / stack_config_dir(program)
+    try:
+        folder = program / stack_config_dir(program)
+    except UnicodeDecodeError as error:
+        raise BadInput([Problem("Pulumi.yaml", f"is not UTF-8: {error}", str(program))]) from None
     known = sorted(
         file.name[len("Pulumi.") : -len(".yaml")] for file in folder.glob("Pulumi.*.yaml")
     )
@@ -164,6 +167,9 @@ def _judge(subject: Subject, policies: Policies, workshop: Workshop, shown: Path
         outcome = stack.preview(packs)
     except PortwayError as error:
         return StackReport(subject.stack, None, (str(error),))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        fault = f"the preview of {subject.project} could not begin: {type(error).__name__}: {error}"
+        return StackReport(subject.stack, None, (fault,))
     record = read_events(outcome.events, outcome.errors)
     faults = [*record.errors, *record.gaps(pack.name for pack in policies.packs)]
     if not outcome.succeeded and not record.refusals and not faults:
@@ -179,9 +185,17 @@ def _close(file: Path) -> None:
     """
     yaml: Any = YAML()
     try:
-        settings = cast("dict[str, Any]", yaml.load(file.read_text(encoding="utf-8")))
+        loaded: object = yaml.load(file.read_text(encoding="utf-8"))
     except YAMLError as error:
         raise BadInput([Problem("Pulumi.yaml", f"is not YAML: {error}", str(file))]) from None
+    except FileNotFoundError:
+        raise BadInput([Problem("Pulumi.yaml", "is not there; give the file this name")]) from None
+    if not isinstance(loaded, dict) or not isinstance(
+        cast("dict[str, Any]", loaded).get("name"), str
+    ):
+        message = "must be a mapping with the name and the runtime of the project"
+        raise BadInput([Problem("Pulumi.yaml", message, str(file.resolve()))])
+    settings = cast("dict[str, Any]", loaded)
     runtime = settings.get("runtime")
     name = cast("dict[str, Any]", runtime).get("name") if isinstance(runtime, dict) else runtime
     if name != "python":

@@ -128,3 +128,30 @@ def test_a_stack_passes_only_when_all_of_it_was_judged_and_nothing_refused(
 
 def test_only_what_every_pack_was_asked_about_counts_as_judged() -> None:
     assert StackReport("s", record(), ()).judged == 1
+
+
+@pytest.mark.parametrize("text", ["", "[1]\n", "runtime: python\n", "name: x\nruntime: nodejs\n"])
+def test_a_project_file_that_describes_no_program_is_not_judged_and_no_traceback(
+    tmp_path: Path, text: str
+) -> None:
+    folder = tmp_path / "program"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text(text)
+    going = workshop_in(tmp_path)
+    (report,) = run_gate([Subject(folder, "dev")], load_policies(policies_with(tmp_path)), going)
+    assert report.verdict is Verdict.FAILED
+    assert "Pulumi.yaml" in report.faults[0]
+
+
+def test_files_that_are_no_text_are_not_judged_and_no_traceback(tmp_path: Path) -> None:
+    folder = tmp_path / "program"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_bytes(b"name: \xff\n")
+    with pytest.raises(BadInput, match="is not UTF-8"):
+        subjects_of(folder)
+    (folder / "Pulumi.yaml").write_text("name: x\nruntime: python\n")
+    (folder / "Pulumi.dev.yaml").write_bytes(b"a: \xff\n")
+    going = workshop_in(tmp_path)
+    (report,) = run_gate([Subject(folder, "dev")], load_policies(policies_with(tmp_path)), going)
+    assert report.verdict is Verdict.FAILED
+    assert "could not begin" in report.faults[0]

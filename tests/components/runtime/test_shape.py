@@ -8,7 +8,8 @@ STAMP = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 7, "m
 
 def test_the_last_piece_says_nothing_but_why_it_is_the_last() -> None:
     raw = {"choices": [{"delta": {"content": ""}, "finish_reason": "stop", "stop_reason": "END"}]}
-    last = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": "stop"}
+    nothing: dict[str, object] = {}
+    last = {"index": 0, "delta": nothing, "logprobs": None, "finish_reason": "stop"}
     assert shape.chunk(raw, WHO, first=False, with_usage=False) == {**STAMP, "choices": [last]}
 
 

@@ -34,7 +34,7 @@ def completion(raw: JsonObject, identity: Identity) -> JsonObject:
     return {
         **identity.stamp("chat.completion"),
         "choices": [_choice(choice, "message", {"content": None}) for choice in choices],
-        "usage": _present(usage),
+        "usage": _usage(usage),
         **_extras(raw),
     }
 
@@ -55,7 +55,7 @@ def chunk(raw: JsonObject, identity: Identity, *, first: bool, with_usage: bool)
 
 def usage_chunk(usage: JsonObject, identity: Identity) -> JsonObject:
     """The last chunk of a stream whose client asked for usage."""
-    return {**identity.stamp("chat.completion.chunk"), "choices": [], "usage": _present(usage)}
+    return {**identity.stamp("chat.completion.chunk"), "choices": [], "usage": _usage(usage)}
 
 
 def finish_reason(raw: JsonObject) -> str | None:
@@ -100,6 +100,11 @@ def _said(raw: JsonObject, start: JsonObject, *, whole: bool) -> JsonObject:
 def _extras(raw: JsonObject) -> JsonObject:
     ours = {"id", "object", "created", "model", "choices", "usage"}
     return {k: v for k, v in raw.items() if k not in ours and v is not None}
+
+
+def _usage(raw: JsonObject) -> JsonObject:
+    counts = ("prompt_tokens", "completion_tokens", "total_tokens")
+    return {**{name: raw[name] for name in counts if name in raw}, **_present(raw)}
 
 
 def _present(raw: JsonObject) -> JsonObject:

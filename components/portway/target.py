@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     import pulumi
 
 
+KeyGeneration = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$",
+        description="at most 32 characters",
+    ),
+]
+
+
 class Placement(Frozen):
     """Where one stack runs: a target, a region, and what only that target lets one set.
 
@@ -29,7 +38,7 @@ class Placement(Frozen):
     region: str
     environment: str
     cluster: str | None = None
-    keys: Annotated[tuple[str, ...], Field(min_length=1)] = ("1",)
+    keys: Annotated[tuple[KeyGeneration, ...], Field(min_length=1)] = ("1",)
     options: Mapping[str, Any] = {}
     settings: Mapping[str, str] = {}
 

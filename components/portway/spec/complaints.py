@@ -169,8 +169,9 @@ def _choice(given: object, ctx: Mapping[str, Any], about: str) -> str:
     return f"is {shown_value(given)}; {f'{hint} ' if hint else ''}choose {expected}{about}"
 
 
-def _pattern(given: object, _: Mapping[str, Any], about: str) -> str:
-    rule = "start with a lower-case letter, then use lower-case letters, digits and hyphens"
+def _pattern(given: object, ctx: Mapping[str, Any], about: str) -> str:
+    may_begin = "lower-case letter" + (" or a digit" if "^[a-z0-9]" in str(ctx["pattern"]) else "")
+    rule = f"start with a {may_begin}, then use lower-case letters, digits and hyphens"
     return f"is {shown_value(given)}; {rule}{about}"
 
 

@@ -87,6 +87,7 @@ BOUNDARIES = (
         (placement("{target: paper, region: 7}"), f"{STACK_FILE}:3: placement.region: is 7, a whole number; write text"),
         (placement("{target: paper, region: x, environment: dev}"), f"{STACK_FILE}:3: placement.environment: is not a field; remove it, or use one of target, region, cluster, keys, options"),
         (placement("{target: paper, region: europe-paper1, keys: [a, a]}"), f"{STACK_FILE}:3: placement.keys: names a key generation twice; give each its own name"),
+        (placement("{target: paper, region: europe-paper1, keys: [/x]}"), f"{STACK_FILE}:3: placement.keys[0]: is '/x'; start with a lower-case letter or a digit, then use lower-case letters, digits and hyphens"),
         (placement("{target: paper, region: europe-paper1, options: {sheet: 1}}"), f"{STACK_FILE}:3: placement.options.sheet: is not a field; did you mean sheets?"),
         (placement("{target: paper, region: europe-paper1, options: {sheets: many}}"), f"{STACK_FILE}:3: placement.options.sheets: is 'many', text; write a whole number"),
     ],

@@ -6,11 +6,12 @@ review every line.
 
 import json
 import sys
+from base64 import b64encode
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from portway.bundle import runtime_digest
+from portway.bundle import runtime_archive, runtime_digest
 from portway.errors import Refused
 from portway.registry import load_target
 from portway.target import Plan
@@ -97,7 +98,12 @@ def _steady(value: object) -> str:
     """``value`` as JSON that does not move when only the runtime's code does."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     digest = runtime_digest()
-    return text.replace(digest, "<runtime sha256>").replace(digest[:12], "<runtime sha12>")
+    archive = b64encode(runtime_archive().path.read_bytes()).decode()
+    return (
+        text.replace(archive, "<runtime archive, base64>")
+        .replace(digest, "<runtime sha256>")
+        .replace(digest[:12], "<runtime sha12>")
+    )
 
 
 def _rewrite() -> None:

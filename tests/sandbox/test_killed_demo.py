@@ -9,7 +9,6 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from portway.sandbox.layout import Layout
@@ -21,10 +20,10 @@ from support.sandbox_project import PORTWAY, STACKS, copy_project, portway
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed")]
 
 SEED = 20
-# what the tour says right before the kill, the signal, and whether a whole terminal's group gets it
+# What the tour says right before the kill, the signal, and whether a whole terminal's group gets it.
+# The first one leaves the tour's engine running, and the next tour starts beside it.
 MOMENTS = (
     ("chat.prod.cloud-run: pulumi up", signal.SIGKILL, False),
-    ("chat.prod.lambda-bedrock: pulumi up", signal.SIGTERM, False),
     ("chat.prod.kubernetes: pulumi up", signal.SIGINT, True),
 )
 
@@ -40,13 +39,6 @@ def tour(project: Path) -> Started:
     return Started([str(PORTWAY), "demo"], project, {**os.environ, "NO_COLOR": "1"})
 
 
-def words(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return ""
-
-
 @pytest.mark.timeout(600)
 def test_a_tour_killed_again_and_again_still_answers_three_times_and_refuses_twice(
     project: Path,
@@ -56,11 +48,8 @@ def test_a_tour_killed_again_and_again_still_answers_three_times_and_refuses_twi
         killed = tour(project)
         killed.until(lambda said=killed.said, moment=moment: moment in said(), moment)
         time.sleep(wait_seconds.uniform(0.0, 2.0))
-        started = [each for each in killed.children() if "portway.sandbox.d" not in words(each)]
         assert killed.kill(number, group=group) != 0
         assert "Traceback" not in killed.said()
-        if number == signal.SIGTERM:
-            assert psutil.wait_procs(started, timeout=60)[1] == [], "the engine outlived the tour"
 
     done = portway(project, "demo", "--json")
     assert done.returncode == 0, done.stderr

@@ -28,7 +28,7 @@ def find_go() -> Path | None:
 
 
 def build(into: Path, log: Path, progress: Progress) -> None:
-    """Build ``into/bin/pulumi``: about 3 minutes on 2 cores from nothing, seconds when cached.
+    """Build ``into/bin/pulumi``: 3 to 7 minutes on 2 cores from nothing, seconds when cached.
 
     Go's own module and build caches make a killed build go on where it stopped.
 
@@ -42,7 +42,7 @@ def build(into: Path, log: Path, progress: Progress) -> None:
     shutil.copytree(_MODULES, source)
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [str(go), "build", *_FLAGS, "-o", f"{into / 'bin'}{os.sep}", _PACKAGE]
-    text = f"building pulumi {BUILT} from its Go modules (about 3 minutes on 2 cores)"
+    text = f"building pulumi {BUILT} from its Go modules (3 to 7 minutes on 2 cores)"
     with log.open("w", encoding="utf-8") as written, phase(text, progress) as current:
         code = _run(command, source, written.fileno(), log, current)
     if code != 0:

@@ -30,7 +30,15 @@ def project(tmp_path: Path) -> Generator[Path]:
 
 
 def daemons(project: Path) -> list[psutil.Process]:
-    return [each for each in processes_of(project) if control.DAEMON in each.cmdline()]
+    return [each for each in processes_of(project) if control.DAEMON in words_of(each)]
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; nothing for one that ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def begin(project: Path) -> None:

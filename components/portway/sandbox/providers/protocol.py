@@ -119,8 +119,6 @@ def start(provider: Provider) -> tuple[grpc.Server, int]:
 def serve(provider: Provider) -> None:
     """Serve until the engine has no more use for this process."""
     parent = os.getppid()
-    server, port = start(provider)
-    print(port, flush=True)  # noqa: T201 - the protocol: the first line is the port
     over = threading.Event()
 
     def finish(_signal: int, _frame: FrameType | None) -> None:
@@ -128,6 +126,9 @@ def serve(provider: Provider) -> None:
 
     signal.signal(signal.SIGINT, finish)
     signal.signal(signal.SIGTERM, finish)
+    server, port = start(provider)
+    # Only now: whoever reads the port may at once tell this process to end.
+    print(port, flush=True)  # noqa: T201 - the protocol: the first line is the port
     if _is_pipe(0):
         threading.Thread(target=_until_stdin_ends, args=(over,), daemon=True).start()
     while not over.wait(_PARENT_POLL_SECONDS):

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 STACK = "chat.prod.cloud-run"
@@ -58,8 +59,9 @@ def sandbox_environment() -> dict[str, str] | None:
     ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if ran.returncode:
         return None
-    given = json.loads(ran.stdout)
-    return {**os.environ, **given.get("env", given)}
+    given: dict[str, Any] = json.loads(ran.stdout)
+    kept = {name: value for name, value in os.environ.items() if name not in given["unset"]}
+    return {**kept, **given["set"]}
 
 
 def measured(runs: int) -> dict[str, float]:

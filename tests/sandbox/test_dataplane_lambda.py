@@ -104,6 +104,10 @@ def test_the_openai_client_is_answered_whole_and_in_pieces(
     _, deployed, address = chat
     deployed.publish()
     client = openai.OpenAI(base_url=f"{address}/v1", api_key=API_KEY)
+    # The data plane sees new permissions within a tenth of a second, not at once.
+    bearer = {"authorization": f"Bearer {API_KEY}"}
+    models = f"{address}/v1/models"
+    assert eventually(lambda: httpx.get(models, headers=bearer, timeout=30).status_code == 200)
     whole = client.chat.completions.create(model=MODEL, messages=QUESTION)
     arrivals: list[float] = []
     text = ""

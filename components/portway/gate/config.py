@@ -23,6 +23,15 @@ def _names(value: object) -> object:
     return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
+Host = Annotated[
+    str,
+    Field(
+        pattern=r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$",
+        description="a host name, or *. and a domain",
+    ),
+]
+
+
 class PackConfig(BaseModel):
     """What every pack can be told.
 
@@ -50,11 +59,15 @@ class ResidencyConfig(PackConfig):
         boundary: the organisation's; a stack may declare a narrower one, never a wider one.
         clusters: where a Kubernetes cluster is, by provider name, kubeconfig context or URN.
         buckets: where resources are that a stack refers to and does not hold, by name.
+        hosts: host names, or globs of them, that a service may call wherever they are.
+        elsewhere: by rule id, where something is kept whose absence from the stack is then accepted.
     """
 
     boundary: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = None
     clusters: Mapping[str, str] = {}
     buckets: Mapping[str, str] = {}
+    hosts: Annotated[tuple[Host, ...], BeforeValidator(_names)] = ()
+    elsewhere: Mapping[str, Annotated[str, Field(pattern=r"\S")]] = {}
 
 
 class CostConfig(PackConfig):
@@ -70,7 +83,7 @@ class CostConfig(PackConfig):
 
 MODELS: Mapping[str, type[PackConfig]] = {"residency": ResidencyConfig, "cost": CostConfig}
 NOT_JUDGED_YET: Mapping[str, frozenset[str]] = {
-    "residency": frozenset({"hosts"}),
+    "residency": frozenset[str](),
     "cost": frozenset(
         {"monthly_ceiling_usd", "monthly_floor_usd", "min_utilisation", "rates_max_age_days"}
     ),
@@ -181,6 +194,11 @@ def _wrong_rules(config: PackConfig, rules: frozenset[str]) -> Iterable[Problem]
     for rule in config.rules:
         if rule not in rules:
             yield Problem(f"rules.{rule}", _not_one_of(rule, "a rule of this pack", sorted(rules)))
+    if isinstance(config, ResidencyConfig):
+        for rule in config.elsewhere:
+            if rule not in rules:
+                message = _not_one_of(rule, "a rule of this pack", sorted(rules))
+                yield Problem(f"elsewhere.{rule}", message)
     for index, exemption in enumerate(config.exemptions):
         if exemption.rule not in rules:
             message = _not_one_of(exemption.rule, "a rule of this pack", sorted(rules))

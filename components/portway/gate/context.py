@@ -31,6 +31,8 @@ class ResidencyContext:
     organisation: Boundary | None = None
     clusters: Mapping[str, str] = field(default_factory=dict[str, str])
     buckets: Mapping[str, str] = field(default_factory=dict[str, str])
+    hosts: tuple[str, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict[str, str])
     is_final: bool = True
 
 
@@ -85,6 +87,8 @@ class Declarations:
             organisation=organisation,
             clusters=config.clusters,
             buckets=config.buckets,
+            hosts=config.hosts,
+            elsewhere=config.elsewhere,
             is_final=is_final,
         )
 

@@ -43,6 +43,16 @@ class Pack:
         """
         return (*self.refusing, *(f"{name}{ADVICE}" for name in self.refusing))
 
+    def twins(self, config: PackConfig) -> tuple[str, ...]:
+        """The policies that only report and may have something to say under ``config``."""
+        resource, stack = (f"{name}{ADVICE}" for name in self.refusing)
+        if config.may_advise:
+            return (resource, stack)
+        advising = [rule for rule in self.rules if rule.advises]
+        if any(rule.judge is not None for rule in advising):
+            return (resource, stack)
+        return (stack,) if advising else ()
+
     def configure(
         self, given: Mapping[str, Mapping[str, Any]], today: Callable[[], date] = utc_today
     ) -> PackConfig:

@@ -185,7 +185,7 @@ class Analyzer(_PolicyAnalyzerServicer):
         self._set.configure(config)
         for twin in self._set.pack.policies[2:]:
             # Each policy costs a fresh reading of every resource; these would have nothing to say.
-            if not config.may_advise:
+            if twin not in self._set.pack.twins(config):
                 request.policyConfig[twin].enforcementLevel = proto.DISABLED
         super().Configure(request, _context)  # pyright: ignore[reportUnknownMemberType] - untyped in the SDK
         return Empty()

@@ -45,6 +45,9 @@ class Rule(Generic[Config_contra]):
         judge: one resource. Called when it is registered (``stack`` is None: leave to later what
             cannot be told yet) and once more with the whole stack; saying the same twice is harmless.
         judge_stack: what only the whole stack shows.
+        controls: what of the law and of the standards the rule serves, as an auditor would cite it.
+        advises: reported, not refused, unless configuration says mandatory: the absence of something
+            that another stack may well hold.
     """
 
     id: str
@@ -53,3 +56,5 @@ class Rule(Generic[Config_contra]):
     remediation: str
     judge: Callable[[Resource, Config_contra, Stack | None], Iterable[Violation]] | None = None
     judge_stack: Callable[[Stack, Config_contra], Iterable[Violation]] | None = None
+    controls: tuple[str, ...] = ()
+    advises: bool = False

@@ -124,8 +124,9 @@ class Session:
     def _finding(self, rule: Rule[Any], violation: Violation) -> Finding:
         exemption = self._exemption(rule.id, violation.urn)
         note = ""
-        level = Level.MANDATORY
-        if violation.advice or self._config.rules.get(rule.id) == Level.ADVISORY:
+        usual = Level.ADVISORY if rule.advises else Level.MANDATORY
+        level = Level(self._config.rules.get(rule.id, usual))
+        if violation.advice:
             level = Level.ADVISORY
         if violation.undetermined and not self._config.strict:
             level = Level.ADVISORY

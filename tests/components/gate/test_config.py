@@ -122,9 +122,15 @@ def test_a_limit_that_nobody_judges_is_refused_rather_than_ignored(key: str) -> 
     assert found.startswith(f"{key}: this version does not judge it yet")
 
 
-def test_allowed_hosts_that_nobody_judges_are_refused_too() -> None:
-    (found,) = problems({"hosts": ["*.example.eu"]})
-    assert "does not judge it yet" in found
+def test_allowed_hosts_are_host_names_or_whole_domains() -> None:
+    (found,) = problems({"hosts": ["*.example.eu", "api.example.eu", "https://example.eu/v1"]})
+    assert found.startswith("hosts[2]: ")
+    assert problems({"hosts": "*"}) != []
+
+
+def test_only_a_rule_of_the_pack_can_be_kept_elsewhere() -> None:
+    (found,) = problems({"elsewhere": {"residency-nothing": "in the landing zone"}})
+    assert found.startswith("elsewhere.residency-nothing: ")
 
 
 def test_policies_that_are_told_nothing_follow_the_one_that_is() -> None:

@@ -59,6 +59,8 @@ class Stack:
 
     resources: tuple[Resource, ...]
     by_urn: Mapping[str, Resource] = field(default_factory=dict[str, Resource])
+    names: dict[str, list[str]] = field(default_factory=dict[str, list[str]], compare=False)
+    """By the name that clouds know it by, the URNs of what has it; filled when first asked for."""
 
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> "Stack":

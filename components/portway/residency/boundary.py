@@ -30,6 +30,11 @@ class Boundary:
         """Whether a region (or a zone of one) is inside. An unknown place is outside."""
         return normalise_region(cloud_region) in self.regions
 
+    def holds(self, place: str, token: str) -> bool:
+        """Whether ``place``, as resources of the type ``token`` name places, is wholly inside."""
+        del token
+        return self.contains(place)
+
     def contains_all(self, cloud_regions: Iterable[str]) -> bool:
         """Whether every one is inside; False when there is none to judge."""
         regions = list(cloud_regions)

@@ -1,0 +1,198 @@
+"""Rows of the judged tables: which properties of which types say where data goes, and how to read them.
+
+A rule of the residency pack that is a table names a family here; every cloud has its file of rows in
+``data/judged``. Rows are data, so that an inventory can count them and a reader can check them.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Any, cast
+
+from pydantic import TypeAdapter
+
+from portway.errors import Missing
+from portway.gate.context import ResidencyContext
+from portway.gate.readings import Look, Problem, Reads, read
+from portway.gate.resource import Resource, Stack
+from portway.gate.rule import Violation
+from portway.gate.values import Known, Unknown
+
+FAMILIES = ("copies", "logs", "keys", "edges", "network", "movement", "compute")
+_TABLES = ("aws", "gcp", "kubernetes")
+Judge = Callable[[Resource, ResidencyContext, Stack | None], Iterator[Violation]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One property of a resource type (both globs), and how its values are judged.
+
+    Attributes:
+        says: the middle of the message: what the property makes the resource do.
+        do: the way out; "" for the usual one of its reading.
+        refused: values that are refused, for a flag.
+        allowed: values besides which every other is refused, for a flag.
+        omitted: why leaving it out leaks; "" where that is fine.
+        within: path of the block that must be set for the omission to count.
+        when: by path, the values with which the row applies; null stands for a value left out.
+    """
+
+    type: str
+    path: str
+    reads: Reads
+    says: str
+    do: str = ""
+    refused: tuple[Any, ...] = ()
+    allowed: tuple[Any, ...] = ()
+    omitted: str = ""
+    within: str = ""
+    when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
+
+
+_ROWS = TypeAdapter(tuple[Row, ...])
+
+
+@cache
+def family(name: str) -> tuple[Row, ...]:
+    """Every row of one family, of all clouds.
+
+    Raises:
+        Missing: a table that ships with the package is absent or broken.
+    """
+    rows: list[Row] = []
+    for cloud in _TABLES:
+        rows += _ROWS.validate_python(_table(cloud).get(name, []))
+    return tuple(rows)
+
+
+@cache
+def rows_of(name: str, token: str) -> tuple[Row, ...]:
+    """The rows of family ``name`` that are about resources of type ``token``."""
+    return tuple(row for row in _by_package(name)[_package(token)] if fnmatchcase(token, row.type))
+
+
+@cache
+def judged_paths(token: str) -> tuple[str, ...]:
+    """Every path that some row reads on resources of type ``token``."""
+    return tuple(dict.fromkeys(row.path for name in FAMILIES for row in rows_of(name, token)))
+
+
+def judge_family(name: str) -> Judge:
+    """The judgement of one resource by the rows of family ``name``."""
+
+    def judge(
+        resource: Resource, context: ResidencyContext, stack: Stack | None
+    ) -> Iterator[Violation]:
+        if context.boundary is None:
+            return
+        look = Look(resource, context.boundary, context, stack)
+        for row in rows_of(name, resource.type):
+            if _applies(row, resource):
+                yield from _of_row(row, look)
+
+    return judge
+
+
+def _of_row(row: Row, look: Look) -> Iterator[Violation]:
+    resource = look.resource
+    if row.omitted:
+        for path in _omissions(row, resource):
+            message = f"{resource} does not set {path}: {row.omitted}; {row.do or 'set it'}"
+            yield Violation(message, resource.urn, path)
+    for seen in resource.properties.every(row.path):
+        for problem in _problems(row, seen, look):
+            yield _violation(row, resource, problem)
+
+
+def _problems(row: Row, seen: Known | Unknown, look: Look) -> Iterator[Problem]:
+    if row.reads == "set":
+        yield Problem(seen.path, "")
+    elif row.reads == "flag":
+        yield from _of_flag(row, seen)
+    else:
+        yield from read(row.reads, seen, look)
+
+
+def _of_flag(row: Row, seen: Known | Unknown) -> Iterator[Problem]:
+    if isinstance(seen, Unknown):
+        yield Problem(seen.path, "known only after deployment", undetermined=True)
+        return
+    value = _plain(seen.value)
+    if value in map(_plain, row.refused) or (row.allowed and value not in map(_plain, row.allowed)):
+        yield Problem(seen.path, "")
+
+
+def _violation(row: Row, resource: Resource, problem: Problem) -> Violation:
+    given = " ".join(part for part in (row.says, problem.given) if part)
+    why = f": {problem.why}" if problem.why else ""
+    do = row.do or problem.do or "remove it"
+    message = f"{resource} {given} ({problem.path}){why}; {do}"
+    return Violation(message, resource.urn, problem.path, problem.undetermined)
+
+
+def _omissions(row: Row, resource: Resource) -> Iterator[str]:
+    if not row.within:
+        if not resource.properties.every(row.path):
+            yield row.path
+        return
+    rest = row.path.removeprefix(row.within).removeprefix(".")
+    for block in resource.properties.every(row.within):
+        path = f"{block.path}.{rest}" if rest else block.path
+        if isinstance(block, Known) and not resource.properties.every(path):
+            yield path
+
+
+def _applies(row: Row, resource: Resource) -> bool:
+    """Whether every condition holds, or may hold: what is not known yet may."""
+    for path, values in row.when.items():
+        seen = resource.properties.every(path)
+        wanted = [_plain(value) for value in values]
+        if not seen and None not in wanted:
+            return False
+        if seen and not any(
+            isinstance(one, Unknown) or _plain(one.value) in wanted for one in seen
+        ):
+            return False
+    return True
+
+
+def _plain(value: object) -> object:
+    """Providers take ``"true"`` for true, and most names in any case."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.strip().lower() if isinstance(value, str) else _hashable(value)
+
+
+def _hashable(value: object) -> object:
+    return value if isinstance(value, int | float) or value is None else repr(value)
+
+
+@cache
+def _by_package(name: str) -> Mapping[str, tuple[Row, ...]]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in family(name):
+        found[_package(row.type)].append(row)
+    return defaultdict(tuple[Row, ...], {key: tuple(rows) for key, rows in found.items()})
+
+
+def _package(token: str) -> str:
+    return token.partition(":")[0]
+
+
+@cache
+def _table(cloud: str) -> dict[str, Any]:
+    """The table of one cloud.
+
+    Raises:
+        Missing: it is absent or broken.
+    """
+    file = files("portway.gate").joinpath("data", "judged", f"{cloud}.json")
+    try:
+        return cast("dict[str, Any]", json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        what = f"gate/data/judged/{cloud}.json cannot be read: {error}; reinstall portway"
+        raise Missing(what) from error

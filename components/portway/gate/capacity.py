@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from portway.gate.resource import Resource, Stack
@@ -125,8 +125,7 @@ def at_most(resource: Resource, facts: ResourceFacts, stack: Stack) -> Count | U
 def scalers(resource: Resource, stack: Stack) -> Iterator[tuple[Resource, ResourceFacts, bool]]:
     """The autoscalers in ``stack`` that scale ``resource``; True where that is certain."""
     name = resource.properties.get("metadata.name")
-    for other in stack.resources:
-        facts = reading(other).facts
+    for other, facts in _all_scalers(stack):
         if facts.scales is None or resource.package != other.package:
             continue
         wanted = other.properties.get(facts.scales)
@@ -142,10 +141,26 @@ def scaled(scaler: Resource, facts: ResourceFacts, stack: Stack) -> bool:
     """Whether what the autoscaler ``scaler`` scales is in ``stack``, and so counted there."""
     wanted = scaler.properties.get(facts.scales or "")
     if isinstance(wanted, Known):
-        names = (one.properties.get("metadata.name") for one in stack.resources if one != scaler)
-        return any(isinstance(name, Known) and name.value == wanted.value for name in names)
+        return any(urn != scaler.urn for urn in _by_object_name(stack).get(str(wanted.value), ()))
     sources = (urn for urns in (scaler.depends_on or {}).values() for urn in urns)
     return any(urn in stack.by_urn for urn in sources)
+
+
+@lru_cache(maxsize=4)
+def _all_scalers(stack: Stack) -> tuple[tuple[Resource, ResourceFacts], ...]:
+    read = ((one, reading(one).facts) for one in stack.resources)
+    return tuple((one, facts) for one, facts in read if facts.scales is not None)
+
+
+@lru_cache(maxsize=4)
+def _by_object_name(stack: Stack) -> Mapping[str, tuple[str, ...]]:
+    """By the name of a Kubernetes object, the URNs of those in ``stack`` that have it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for one in stack.resources:
+        name = one.properties.get("metadata.name")
+        if isinstance(name, Known):
+            found[str(name.value)] = (*found.get(str(name.value), ()), one.urn)
+    return found
 
 
 def runs_pods(resource: Resource) -> bool:

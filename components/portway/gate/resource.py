@@ -53,9 +53,9 @@ class Resource:
         return f"{self.type} {self.name}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stack:
-    """Every resource of one stack, indexed once."""
+    """Every resource of one stack, indexed once. A key of caches: it is only equal to itself."""
 
     resources: tuple[Resource, ...]
     by_urn: Mapping[str, Resource] = field(default_factory=dict[str, Resource])

@@ -1,22 +1,28 @@
 """Boundaries: the sets of places where data may be, and what is inside them.
 
 Everything unknown is outside. ``boundaries.json`` says in which country each cloud region stands;
-a boundary is a country, a union of countries, or a listed set of regions.
+a boundary is a country, a union of countries, or a listed set of regions. ``places_of`` says what a
+name stands for that is no region.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
 from portway.errors import BadInput, Problem
+from portway.residency.places_of import countries, country_of, members, normalise_region
 from portway.residency.tables import table
 
+__all__ = [
+    "Boundary",
+    "boundaries",
+    "boundary",
+    "commercial_aws_regions",
+    "country_of",
+    "normalise_region",
+]
 _TABLE = "boundaries.json"
-_PATH = re.compile(r".*/(?:locations|regions|zones)/([^/]+)(?:/.*)?")
-_GOOGLE_ZONE = re.compile(r"([a-z]+-[a-z]+\d+)-[a-z]")
-_AWS_ZONE = re.compile(r"([a-z]+(?:-[a-z]+)+-\d+)[a-z]")
 
 
 @dataclass(frozen=True)
@@ -26,14 +32,22 @@ class Boundary:
     names: tuple[str, ...]
     regions: frozenset[str]
 
+    def holds(self, place: str, product: str | None = None) -> bool:
+        """Whether all of ``place`` is inside, as ``product`` (a type token) understands the name.
+
+        A multi-region is inside when every region of it is; a place nobody knows is outside.
+        """
+        reached = members(place, product)
+        return reached is not None and reached <= self.regions | self.countries
+
     def contains(self, cloud_region: str) -> bool:
         """Whether a region (or a zone of one) is inside. An unknown place is outside."""
-        return normalise_region(cloud_region) in self.regions
+        return self.holds(cloud_region)
 
-    def holds(self, place: str, token: str) -> bool:
-        """Whether ``place``, as resources of the type ``token`` name places, is wholly inside."""
-        del token
-        return self.contains(place)
+    @property
+    def countries(self) -> frozenset[str]:
+        """The countries that are inside whole; none where a boundary is a list of regions."""
+        return frozenset[str].intersection(*map(_countries_of, self.names))
 
     def contains_all(self, cloud_regions: Iterable[str]) -> bool:
         """Whether every one is inside; False when there is none to judge."""
@@ -68,35 +82,16 @@ def boundary(names: Iterable[str]) -> Boundary:
     return Boundary(wanted, inside)
 
 
-def normalise_region(text: str) -> str:
-    """The region that ``text`` names: lower case, without path or zone letter.
-
-    ``EUROPE-WEST4``, ``europe-west4-a``, ``projects/p/locations/europe-west4`` and ``eu-west-1a``
-    lose their trimmings. Anything else comes back as it is, so that it is found to be unknown: an
-    AWS Local Zone may stand in another country than its parent (``us-east-1-lim-1a`` is in Peru).
-    """
-    region = text.strip().lower()
-    for shape in (_PATH, _GOOGLE_ZONE, _AWS_ZONE):
-        match = shape.fullmatch(region)
-        region = match.group(1) if match else region
-    return region
-
-
-def country_of(cloud_region: str) -> str | None:
-    """The country a region stands in (``uk``, not ``gb``); None where it is not known."""
-    return _countries().get(normalise_region(cloud_region))
-
-
 @cache
 def boundaries() -> dict[str, frozenset[str]]:
     """Every boundary by name with the cloud regions inside it; unions first."""
-    countries = _countries()
+    standing = countries()
     inside: dict[str, frozenset[str]] = {
-        name: frozenset(region for region, country in countries.items() if country in members)
-        for name, members in table(_TABLE)["unions"].items()
+        name: frozenset(region for region, country in standing.items() if country in within)
+        for name, within in table(_TABLE)["unions"].items()
     }
-    for country in sorted(set(countries.values())):
-        inside[country] = frozenset(r for r, place in countries.items() if place == country)
+    for country in sorted(set(standing.values())):
+        inside[country] = frozenset(r for r, place in standing.items() if place == country)
     listed = table(_TABLE)["region_sets"].items()
     return inside | {name: frozenset(regions) for name, regions in listed}
 
@@ -109,9 +104,10 @@ def commercial_aws_regions() -> frozenset[str]:
 
 
 @cache
-def _countries() -> dict[str, str]:
-    by_cloud: dict[str, dict[str, str]] = table(_TABLE)["countries"]
-    return {region: country for cloud in by_cloud.values() for region, country in cloud.items()}
+def _countries_of(name: str) -> frozenset[str]:
+    if name in table(_TABLE)["region_sets"]:
+        return frozenset()
+    return frozenset(table(_TABLE)["unions"].get(name, [name]))
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

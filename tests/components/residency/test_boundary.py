@@ -97,11 +97,23 @@ def test_the_many_spellings_of_one_region_are_one(text: str, region: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "place", ["us-east-1-lim-1a", "eu-central-1-waw-1a", "eu-west-2-wl1-lon-wlz-1"]
+    ("place", "country", "inside"),
+    [
+        ("us-east-1-lim-1a", "pe", []),
+        ("eu-central-1-waw-1a", "pl", ["eu", "eea"]),
+        ("eu-central-1-ham-1a", "de", ["eu", "eea", "de"]),
+        ("eu-west-2-wl1-lon-wlz-1", "uk", ["uk"]),
+        ("eu-central-1-ist-1a", "tr", []),
+        ("eu-west-3-wl1-cmn-wlz-1", "ma", []),
+        ("us-west-2-lax-1b", "us", ["us"]),
+        ("eu-central-1-xyz-1a", None, []),
+    ],
 )
-def test_a_local_zone_is_not_thought_to_be_where_its_parent_is(place: str) -> None:
-    assert country_of(place) is None
-    assert not any(boundary([name]).contains(place) for name in boundaries())
+def test_a_zone_away_from_its_region_is_inside_where_both_are(
+    place: str, country: str | None, inside: list[str]
+) -> None:
+    assert country_of(place) == country
+    assert [name for name in boundaries() if boundary([name]).contains(place)] == inside
 
 
 @given(st.text(max_size=30))

@@ -17,7 +17,7 @@ from pulumi.automation.errors import (
     create_command_error,
 )
 
-from portway.engine.command import ClosedCommand, Event, Say, event_log
+from portway.engine.command import ClosedCommand, Event, OutOfTime, Say, event_log
 from portway.engine.engine import Engine
 from portway.engine.recover import (
     FindId,
@@ -57,12 +57,14 @@ class Outcome:
         stdout: what it printed for people.
         stderr: what it complained about.
         events: its own events, in order, as documented for ``--event-log``.
+        out_of_time: why it was stopped before its end, "" when it was not.
     """
 
     succeeded: bool
     stdout: str
     stderr: str
     events: tuple[Event, ...]
+    out_of_time: str = ""
 
     @property
     def errors(self) -> tuple[str, ...]:
@@ -92,19 +94,24 @@ class Stack:
     """One stack of one project, worked on by one engine in one closed environment."""
 
     def __init__(
-        self, project: Path, name: str, engine: Engine, environment: Mapping[str, str]
+        self,
+        project: Path,
+        name: str,
+        engine: Engine,
+        environment: Mapping[str, str],
+        deadline_seconds: float | None = None,
     ) -> None:
         """Select stack ``name`` of the project folder, making it when it is new.
 
         An existing ``Pulumi.<name>.yaml`` keeps its configuration. In the sandbox ``project`` is the
-        mirror, so that the tracked file is not written.
+        mirror, so that the tracked file is not written. ``deadline_seconds`` is for each command.
 
         Raises:
             Missing: the engine cannot open the project, the backend or the stack.
         """
         self.name = name
         self.project = project
-        self._command = ClosedCommand(engine, environment)
+        self._command = ClosedCommand(engine, environment, deadline_seconds)
         try:
             workspace = automation.LocalWorkspace(
                 work_dir=str(project), pulumi_command=self._command
@@ -225,7 +232,13 @@ class Stack:
             empty.write("{}")
             empty.flush()
             words = [*verb, *common, *_pack_words(packs, empty.name), *recording]
-            done = self._command.call(words, self.project, _RECORDING, on_output, on_output)
+            late = ""
+            try:
+                done = self._command.call(words, self.project, _RECORDING, on_output, on_output)
+            except OutOfTime as error:
+                late = str(error)
+        if late:
+            return Outcome(False, "", late, tuple(events), out_of_time=late)  # noqa: FBT003
         if done.code != 0 and isinstance(create_command_error(done), ConcurrentUpdateError):
             left = self.unfinished()
             raise Unresolved(explain(self.name, left) if left else done.stderr)

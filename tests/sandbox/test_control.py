@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from portway.sandbox import control
 from portway.sandbox.layout import Layout
+from support.killing import until
 from support.sandbox_rows import Cloud, CloudRunChat, one_container
 
 pytestmark = pytest.mark.sandbox
@@ -56,8 +58,12 @@ def test_start_serves_what_is_deployed_and_stop_leaves_no_process(project: Path)
     chat.service = one_container(chat.service, APP)
     key = chat.deploy()
     assert cloud.wait(key).ready
-    time.sleep(1.2)
-    document = json.loads(portway(project, "status", "--json").stdout)
+
+    def status() -> dict[str, Any]:
+        return json.loads(portway(project, "status", "--json").stdout)
+
+    until(lambda: [one["instances"] for one in status()["serving"]] == [1], "its instance")
+    document = status()
     assert document["running"] is True
     assert document["resources"] == {"gcp": 4}
     assert document["serving"] == [

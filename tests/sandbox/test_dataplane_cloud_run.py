@@ -60,6 +60,15 @@ def eventually(what: Callable[[], bool], seconds: float = 15) -> bool:
     return True
 
 
+def publish(chat: tuple[Sandbox, CloudRunChat, Key]) -> None:
+    """Let everybody call, and wait until that is seen, as a permission is some time after it is set."""
+    running, deployed, key = chat
+    deployed.publish()
+    address = f"{running.cloud.endpoint(key)}/v1/models"
+    headers = {"authorization": f"Bearer {API_KEY}"}
+    assert eventually(lambda: httpx.get(address, headers=headers).status_code == 200)
+
+
 def test_google_refuses_callers_until_everybody_may_invoke(
     chat: tuple[Sandbox, CloudRunChat, Key],
 ) -> None:
@@ -79,8 +88,8 @@ def test_google_refuses_callers_until_everybody_may_invoke(
 def test_the_openai_client_is_answered_whole_and_in_pieces(
     chat: tuple[Sandbox, CloudRunChat, Key],
 ) -> None:
-    running, deployed, key = chat
-    deployed.publish()
+    running, _, key = chat
+    publish(chat)
     client = openai.OpenAI(base_url=f"{running.cloud.endpoint(key)}/v1", api_key=API_KEY)
     assert [model.id for model in client.models.list()] == [MODEL]
     whole = client.chat.completions.create(model=MODEL, messages=QUESTION)
@@ -97,8 +106,8 @@ def test_the_openai_client_is_answered_whole_and_in_pieces(
 def test_a_client_that_leaves_ends_the_generation_in_the_model_server(
     chat: tuple[Sandbox, CloudRunChat, Key],
 ) -> None:
-    running, deployed, key = chat
-    deployed.publish()
+    running, _, key = chat
+    publish(chat)
     client = openai.OpenAI(base_url=f"{running.cloud.endpoint(key)}/v1", api_key=API_KEY)
     with client.chat.completions.create(model=MODEL, messages=QUESTION, stream=True) as stream:
         next(stream)
@@ -110,7 +119,7 @@ def test_a_key_added_to_the_secret_works_without_a_new_revision(
     chat: tuple[Sandbox, CloudRunChat, Key],
 ) -> None:
     running, deployed, key = chat
-    deployed.publish()
+    publish(chat)
     deployed.rotate(json.dumps({"keys": ["pw-third", API_KEY]}), 2)
     address = f"{running.cloud.endpoint(key)}/v1/models"
     headers = {"authorization": "Bearer pw-third"}
@@ -223,11 +232,12 @@ def test_a_new_revision_takes_over_without_a_failed_request(quick: Sandbox) -> N
     for caller in callers:
         caller.start()
     deploy(quick, maxInstanceRequestConcurrency=51)
-    time.sleep(0.5)
+    both_answered = eventually(lambda: len(pids) == 2)
     stop.set()
     for caller in callers:
         caller.join()
     assert set(statuses) == {200}
+    assert both_answered
     assert len(pids) == 2
 
 

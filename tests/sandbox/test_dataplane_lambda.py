@@ -13,6 +13,7 @@ import openai
 import pytest
 
 from portway.bundle import runtime_archive
+from portway.sandbox.store import Key
 from support.sandbox_daemon import Sandbox, sandbox
 from support.sandbox_rows import API_KEY, MODEL, LambdaChat
 
@@ -77,10 +78,10 @@ def deploy(running: Sandbox, source: str = ECHO, *, url: Any = None, **function:
     given.publish()
     key = given.deploy()
     assert running.cloud.wait(key).ready
-    address = running.cloud.endpoint(key)
-    # the function's own row is another one: it is served once its newest generation answers
-    time.sleep(0.3)
-    return address
+    # the function's own row is another one, and an update of it another change
+    function_key = Key("aws", LambdaChat.scope, "aws:lambda/function:Function", "chat")
+    assert running.cloud.wait(function_key).ready
+    return running.cloud.endpoint(key)
 
 
 def test_both_permissions_are_needed_even_without_authorization(
@@ -231,12 +232,14 @@ def test_an_answer_that_is_not_streamed_arrives_as_an_envelope_on_a_streaming_ur
 
 def test_iam_authorization_wants_a_signature_of_somebody_who_may(echo: Sandbox) -> None:
     address = deploy(echo, url={"authorizationType": "AWS_IAM", "invokeMode": "BUFFERED"})
-    time.sleep(0.3)
     scope = "20261121/eu-west-1/lambda/aws4_request"
     signed = {"authorization": f"AWS4-HMAC-SHA256 Credential=sandbox/{scope}, Signature=0"}
     stranger = {"authorization": f"AWS4-HMAC-SHA256 Credential=AKIANOBODY/{scope}, Signature=0"}
-    codes = [httpx.post(address, json={}, headers=h).status_code for h in ({}, stranger, signed)]
-    assert codes == [403, 403, 201]
+
+    def codes() -> list[int]:
+        return [httpx.post(address, json={}, headers=h).status_code for h in ({}, stranger, signed)]
+
+    assert eventually(lambda: codes() == [403, 403, 201])
 
 
 def test_provisioned_concurrency_keeps_an_environment_that_answers_at_once(echo: Sandbox) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final, cast
 
 _STEP = re.compile(r'\["([^"]*)"\]|\[(\d*)\]|([^.\[\]]+)')
@@ -88,6 +88,12 @@ class View:
                 under = (seen,) if isinstance(seen, Unknown) else _leaves(seen.value, seen.path)
                 found.update((leaf.path, leaf) for leaf in under)
         yield from found.values()
+
+    @cached_property
+    def texts(self) -> tuple[Known, ...]:
+        """Every text that is known, with its concrete path; documents in texts are read too."""
+        leaves = _leaves(self.tree, "")
+        return tuple(one for one in leaves if isinstance(one, Known) and isinstance(one.value, str))
 
 
 @cache

@@ -6,6 +6,16 @@ from typing import Any, cast
 
 import pytest
 
+from portway.gate.testing import (
+    UNKNOWN,
+    Given,
+    Violation,
+    component,
+    judge,
+    provider,
+    resource,
+    secret,
+)
 from portway.inference_service import InferenceService
 from portway.registry import registered
 from portway.spec import InferenceServiceSpec
@@ -13,55 +23,61 @@ from portway.spec.load import judge_stack
 from portway.target import Placement
 from support import builders
 from support.mock_engine import Created, deploy
-from support.policy_harness import SECRET, UNKNOWN, Given, Said, run
+from support.packs import POLICIES
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "portway:index:InferenceService"
 PROFILE = "mistral.ministral-3-8b-instruct"
 
 
-def judged(placement: Placement, service: InferenceServiceSpec) -> list[Said]:
+def judged(placement: Placement, service: InferenceServiceSpec) -> list[Violation]:
     """Everything mandatory that both packs say of a stack, before any of it exists."""
     made = deploy(lambda: InferenceService(service.name, service, placement), preview=True)
     # Components are registered before what they hold, the service first of all.
     order = sorted(made.created, key=lambda item: (item.type != SERVICE, not item.is_component))
     providers = {
-        item.name: item.inputs for item in order if item.type.startswith("pulumi:providers:")
+        item.name: provider(item.type.split(":")[2], item.name, item.inputs)
+        for item in order
+        if item.type.startswith("pulumi:providers:")
     }
-    given = [_given(item, providers.get(item.provider), placement) for item in order]
-    said = [
+    given = [_given(item, providers) for item in order]
+    # The default provider is set up by the stack's configuration.
+    defaults = {"aws": {"region": placement.region}}
+    return [
         one
         for pack in ("residency", "cost")
-        for one in run(pack, given, json.loads((ROOT / f"policies/{pack}.json").read_text()))
+        for one in judge(
+            given,
+            POLICIES / pack,
+            json.loads((POLICIES / f"{pack}.json").read_text()),
+            defaults=defaults,
+        ).refusals
     ]
-    return [one for one in said if one.level == "mandatory"]
 
 
-def _given(item: Created, provider: dict[str, Any] | None, placement: Placement) -> Given:
-    is_own = item.is_component or item.type.startswith("pulumi:providers:")
-    # The default provider is set up by the stack's configuration.
-    default = {"region": placement.region} if item.type.startswith("aws:") else {}
-    return Given(
-        type=item.type,
-        name=f"{item.type} {item.name}",
-        props=cast("dict[str, Any]", _wire(item.inputs)),
-        provider=None if is_own else {"name": item.provider, "props": provider or default},
-        from_=item.sources,
+def _given(item: Created, providers: dict[str, Given]) -> Given:
+    if item.name in providers and item.type.startswith("pulumi:providers:"):
+        return providers[item.name]
+    name, props = f"{item.type} {item.name}", cast("dict[str, Any]", _marked(item.inputs))
+    if item.is_component:
+        return component(item.type, name, props)
+    return resource(
+        item.type, name, props, provider=providers.get(item.provider), depends_on=item.sources
     )
 
 
-def _wire(value: Any) -> Any:
+def _marked(value: Any) -> Any:
     if isinstance(value, dict):
         mapping = cast("dict[str, Any]", value)
         if set(mapping) == {"(secret)"}:
-            return {SECRET: _wire(mapping["(secret)"])}
-        return {key: _wire(child) for key, child in mapping.items()}
+            return secret(_marked(mapping["(secret)"]))
+        return {key: _marked(child) for key, child in mapping.items()}
     if isinstance(value, list):
-        return [_wire(child) for child in cast("list[Any]", value)]
+        return [_marked(child) for child in cast("list[Any]", value)]
     return UNKNOWN if value == "(unknown)" else value
 
 
-def rules(said: list[Said]) -> set[str]:
+def rules(said: list[Violation]) -> set[str]:
     return {one.rule for one in said}
 
 
@@ -75,7 +91,7 @@ def test_a_committed_stack_passes_both_packs(name: str) -> None:
 def test_a_service_outside_its_boundary_is_refused_with_the_region() -> None:
     said = judged(builders.placement("cloud-run", region="us-central1"), builders.spec())
     assert rules(said) == {"residency-region-inside-boundary"}
-    assert all("us-central1" in one.text for one in said)
+    assert all("us-central1" in one.message for one in said)
 
 
 @pytest.mark.parametrize("geography", ["us", "global"])

@@ -15,7 +15,8 @@ from ruamel.yaml import YAML
 from portway.gate.run import load_policies
 from portway.gate.session import utc_today
 from portway.gate.tables import reason, table
-from support.policy_harness import POLICIES, UNKNOWN, Given, run
+from portway.gate.testing import UNKNOWN, Given, judge, resource
+from support.packs import POLICIES
 
 RULE = "residency-region-inside-boundary"
 ROOT = Path(__file__).parents[2]
@@ -44,9 +45,9 @@ PROPS = st.dictionaries(
 )
 
 
-def outcome(given: Given, config: Mapping[str, Any]) -> list[str]:
-    said = run("residency", [given], {"residency": config})
-    return [one.text for one in said if one.rule == RULE and one.level == "mandatory"]
+def is_refused(given: Given) -> bool:
+    said = judge([given], POLICIES / "residency", {"boundary": "eu"})
+    return any(one.rule == RULE and one.name == given.name for one in said.refusals)
 
 
 def test_the_committed_configuration_is_valid() -> None:
@@ -77,7 +78,7 @@ def test_the_lists_of_located_types_are_what_the_pinned_sdks_say() -> None:
 def test_no_type_without_a_known_place_passes_whatever_its_other_properties(
     token: str, props: Mapping[str, Any]
 ) -> None:
-    assert outcome(Given(token, props=props, provider={"props": {}}), {"boundary": "eu"})
+    assert is_refused(resource(token, "it", props))
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,8 +90,7 @@ def test_no_type_passes_that_says_it_is_outside(token: str) -> None:
         "zone": "us-east1-b",
         "locationId": "nam5",
     }
-    given_ = Given(token, props=places, provider={"props": {"region": "us-east-1"}})
-    assert outcome(given_, {"boundary": "eu"})
+    assert is_refused(resource(token, "it", places))
 
 
 def test_the_exempt_types_are_few_enough_to_be_reviewed() -> None:
@@ -105,7 +105,7 @@ def test_exempting_the_largest_leaves_the_rest_to_be_judged() -> None:
 
     def workload(name: str, replicas: int) -> Given:
         spec = {"replicas": replicas, "template": {"spec": pod}}
-        return Given("kubernetes:apps/v1:Deployment", name, {"spec": spec}, provider={})
+        return resource("kubernetes:apps/v1:Deployment", name, {"spec": spec})
 
     exemption = {
         "rule": "cost-gpus-within-limit",
@@ -116,5 +116,5 @@ def test_exempting_the_largest_leaves_the_rest_to_be_judged() -> None:
     }
     config = {"max_gpus": 4, "exemptions": [exemption]}
     stack = [workload("largest", 9), workload("one", 3), workload("other", 3)]
-    refused = [one for one in run("cost", stack, {"cost": config}) if one.level == "mandatory"]
-    assert [(one.name, "may hold 6 GPUs" in one.text) for one in refused] == [("one", True)]
+    refused = judge(stack, POLICIES / "cost", config).refusals
+    assert [(one.name, "may hold 6 GPUs" in one.message) for one in refused] == [("one", True)]

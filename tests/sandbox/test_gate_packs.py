@@ -13,7 +13,7 @@ from portway.engine.mirror import mirror
 from portway.engine.stack import Outcome, Pack, Stack
 from support.engine_projects import the_engine
 from support.gate_workshop import program, workshop
-from support.policy_harness import POLICIES
+from support.packs import POLICIES
 
 pytestmark = pytest.mark.sandbox
 

@@ -17,7 +17,7 @@ from portway.gate.run import (
 )
 from portway.gate.workshop import workshop as made_workshop
 from support.engine_projects import the_engine
-from support.policy_harness import POLICIES
+from support.packs import POLICIES
 
 ROOT = Path(__file__).parents[2]
 

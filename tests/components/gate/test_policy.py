@@ -6,16 +6,20 @@ import pytest
 from pulumi_policy.deserialize import deserialize_properties
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
+from portway.errors import BadInput
 from portway.gate.policy import settle
+from portway.gate.testing import UNKNOWN, Judgement, component, judge, resource, secret
 from portway.gate.values import UNKNOWN as NOT_KNOWN
-from support.policy_harness import SECRET, UNKNOWN, Given, Refused, Said, run
+from support.packs import POLICIES
 
 SERVICE = "gcp:cloudrunv2/service:Service"
-EU = {"residency": {"boundary": "eu"}}
+EU = {"boundary": "eu"}
+RESIDENCY, COST = POLICIES / "residency", POLICIES / "cost"
+INFERENCE = "portway:index:InferenceService"
 
 
-def refused(said: list[Said], rule: str) -> list[str]:
-    return [one.name for one in said if one.rule == rule and one.level == "mandatory"]
+def refused(said: Judgement, rule: str) -> list[str]:
+    return [one.name for one in said.refusals if one.rule == rule]
 
 
 def test_settling_marks_each_unknown_and_loses_nothing_else() -> None:
@@ -35,102 +39,104 @@ def test_settling_marks_each_unknown_and_loses_nothing_else() -> None:
 
 def test_one_unknown_hides_no_other_resource() -> None:
     resources = [
-        Given(SERVICE, "outside", {"location": "us-central1"}),
-        Given(SERVICE, "unknown", {"location": UNKNOWN}),
-        Given(SERVICE, "outside-too", {"location": "us-east4"}),
+        resource(SERVICE, "outside", {"location": "us-central1"}),
+        resource(SERVICE, "unknown", {"location": UNKNOWN}),
+        resource(SERVICE, "outside-too", {"location": "us-east4"}),
     ]
-    said = run("residency", resources, EU)
+    said = judge(resources, RESIDENCY, EU)
     rule = "residency-region-inside-boundary"
     assert refused(said, rule) == ["outside", "unknown", "outside-too"]
-    assert all("can't run policy" not in one.text for one in said)
+    assert all("can't run policy" not in one.message for one in said.violations)
 
 
 def test_a_secret_is_never_repeated_wherever_it_stands() -> None:
-    secret = {SECRET: "hunter2 and more"}
+    hidden = secret("hunter2 and more")
     resources = [
-        Given(SERVICE, "place", {"location": secret}),
-        Given(
+        resource(SERVICE, "place", {"location": hidden}),
+        resource(
             "aws:lambda/function:Function",
             "route",
             {
                 "region": "eu-west-1",
                 "environment": {
-                    "variables": {"X": {SECRET: "hunter2 global.amazon.nova-2-lite-v1:0 hunter2"}}
+                    "variables": {"X": secret("hunter2 global.amazon.nova-2-lite-v1:0 hunter2")}
                 },
-                "reservedConcurrentExecutions": secret,
+                "reservedConcurrentExecutions": hidden,
             },
         ),
-        Given("portway:index:InferenceService", "service", {"boundary": [secret]}),
+        component(INFERENCE, "service", {"boundary": [hidden]}),
     ]
-    said = [*run("residency", resources, EU), *run("cost", resources, {"cost": {"max_gpus": 1}})]
-    assert len([one for one in said if one.level == "mandatory"]) >= 4
-    assert all("hunter2" not in one.text for one in said)
+    said = (judge(resources, RESIDENCY, EU), judge(resources, COST, {"max_gpus": 1}))
+    assert sum(len(one.refusals) for one in said) >= 4
+    assert all("hunter2" not in one.message for each in said for one in each.violations)
 
 
 def test_a_wrong_configuration_is_refused_before_the_first_resource() -> None:
-    with pytest.raises(Refused, match="did you mean boundary"):
-        run("residency", [], {"residency": {"boundry": "eu"}})
+    with pytest.raises(BadInput, match="did you mean boundary"):
+        judge([], RESIDENCY, {"boundry": "eu"})
 
 
 def test_two_policies_told_different_things_are_refused() -> None:
     told = {"cost": {"max_gpus": 1}, "cost-whole-stack": {"max_gpus": 9}}
-    with pytest.raises(Refused, match="says something else than cost"):
-        run("cost", [], told)
+    with pytest.raises(BadInput, match="says something else than cost"):
+        judge([], COST, told)
 
 
 def test_an_advisory_rule_is_reported_by_an_advisory_policy() -> None:
     rule = "residency-region-inside-boundary"
-    told = {"residency": {"boundary": "eu", "rules": {rule: "advisory"}}}
-    (one,) = run("residency", [Given(SERVICE, props={"location": "us-central1"})], told)
+    told = {"boundary": "eu", "rules": {rule: "advisory"}}
+    said = judge([resource(SERVICE, "it", {"location": "us-central1"})], RESIDENCY, told)
+    (one,) = said.of(rule)
     assert (one.policy, one.level, one.rule) == ("residency-advice", "advisory", rule)
 
 
 def test_a_lenient_pack_still_reports_what_it_cannot_determine() -> None:
-    told = {"residency": {"boundary": "eu", "strict": False}}
-    (one,) = run("residency", [Given(SERVICE, props={"location": UNKNOWN})], told)
+    told = {"boundary": "eu", "strict": False}
+    said = judge([resource(SERVICE, "it", {"location": UNKNOWN})], RESIDENCY, told)
+    (one,) = said.of("residency-region-inside-boundary")
     assert (one.policy, one.level) == ("residency-advice", "advisory")
 
 
 def test_a_declared_budget_that_nobody_judges_yet_is_said_to_be_so() -> None:
-    service = Given("portway:index:InferenceService", "chat", {"monthlyBudgetUsd": "2500"})
-    (one,) = run("cost", [service])
+    service = component(INFERENCE, "chat", {"monthlyBudgetUsd": "2500"})
+    (one,) = judge([service], COST).violations
     assert (one.policy, one.level) == ("cost-whole-stack-advice", "advisory")
-    assert "2500 USD a month" in one.text
+    assert "2500 USD a month" in one.message
 
 
 def test_each_of_two_services_is_held_to_its_own_boundary() -> None:
     resources = [
-        Given("portway:index:InferenceService", "europe", {"boundary": ["eu"]}),
-        Given("portway:index:InferenceService", "america", {"boundary": ["us"]}),
-        Given(SERVICE, "a", {"location": "europe-west4"}, parent="europe"),
-        Given(SERVICE, "b", {"location": "us-central1"}, parent="america"),
-        Given(SERVICE, "c", {"location": "us-central1"}, parent="europe"),
+        component(INFERENCE, "europe", {"boundary": ["eu"]}),
+        component(INFERENCE, "america", {"boundary": ["us"]}),
+        resource(SERVICE, "a", {"location": "europe-west4"}, parent="europe"),
+        resource(SERVICE, "b", {"location": "us-central1"}, parent="america"),
+        resource(SERVICE, "c", {"location": "us-central1"}, parent="europe"),
     ]
-    assert refused(run("residency", resources), "residency-region-inside-boundary") == ["c"]
+    assert refused(judge(resources, RESIDENCY), "residency-region-inside-boundary") == ["c"]
 
 
 def test_a_resource_of_no_service_is_held_to_all_boundaries_of_its_stack() -> None:
     resources = [
-        Given("portway:index:InferenceService", "chat", {"boundary": ["eu"]}),
-        Given(SERVICE, "loose", {"location": "us-central1"}),
+        component(INFERENCE, "chat", {"boundary": ["eu"]}),
+        resource(SERVICE, "loose", {"location": "us-central1"}),
     ]
-    assert refused(run("residency", resources), "residency-region-inside-boundary") == ["loose"]
+    assert refused(judge(resources, RESIDENCY), "residency-region-inside-boundary") == ["loose"]
 
 
 def test_a_preview_waits_for_a_boundary_that_is_declared_later() -> None:
     resources = [
-        Given(SERVICE, "first", {"location": "europe-west4"}),
-        Given("portway:index:InferenceService", "chat", {"boundary": ["eu"]}),
+        resource(SERVICE, "first", {"location": "europe-west4"}),
+        component(INFERENCE, "chat", {"boundary": ["eu"]}),
     ]
-    assert run("residency", resources, is_preview=True) == []
+    assert judge(resources, RESIDENCY, is_preview=True).refusals == ()
 
 
 def test_an_update_creates_nothing_before_a_boundary_is_known() -> None:
     resources = [
-        Given(SERVICE, "first", {"location": "europe-west4"}),
-        Given("portway:index:InferenceService", "chat", {"boundary": ["eu"]}),
+        resource(SERVICE, "first", {"location": "europe-west4"}),
+        component(INFERENCE, "chat", {"boundary": ["eu"]}),
     ]
-    assert refused(run("residency", resources), "residency-region-inside-boundary") == ["first"]
+    assert refused(judge(resources, RESIDENCY), "residency-region-inside-boundary") == ["first"]
 
 
 def test_an_empty_asset_or_archive_is_judged_like_any_other() -> None:
@@ -138,8 +144,8 @@ def test_an_empty_asset_or_archive_is_judged_like_any_other() -> None:
     asset = {signature: "c44067f5952c0a294b673a41bacd8c17"}
     archive = {signature: "0def7320c3a5731c473e5ecbe6d01bc7"}
     code = archive | {"assets": {"main.py": asset, "lib": archive}}
-    function = Given(
-        "aws:lambda/function:Function", props={"region": "us-east-1", "code": code, "all": [asset]}
+    function = resource(
+        "aws:lambda/function:Function", "it", {"region": "us-east-1", "code": code, "all": [asset]}
     )
-    (said,) = run("residency", [function], {"residency": {"boundary": "eu"}})
-    assert "is in us-east-1" in said.text
+    said = judge([function], RESIDENCY, EU)
+    assert "residency-region-inside-boundary" in said.rules

@@ -20,7 +20,7 @@ from portway.gate.run import (
     subjects_of,
 )
 from portway.sandbox.layout import Layout
-from support.policy_harness import POLICIES
+from support.packs import POLICIES
 
 
 def policies_with(tmp_path: Path, **contents: Any) -> Path:

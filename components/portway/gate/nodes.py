@@ -152,6 +152,8 @@ def _term(term: Block, boundary: Boundary) -> Term:
         if operator in ("In", None):
             binding = binding or bool(listed(expression.value.get("values")))
             faults += found
+            if not listed(expression.value.get("values")):
+                loose.append(Astray(expression.at("values"), _LOOSE))
         elif operator is UNKNOWN:
             faults.append(Astray(expression.at("operator"), _LATER, undetermined=True))
         elif found or (key in REGION_LABELS and operator != "NotIn"):
@@ -192,4 +194,6 @@ def child(block: Block, name: str) -> Block:
 
 
 _LATER = "names nodes that are known only after deployment"
-_LOOSE = "says of places only where pods may not be, so that they may be anywhere else"
+_LOOSE = (
+    "speaks of places and names none, or only where not to be, so that anywhere else is allowed"
+)

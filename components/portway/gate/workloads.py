@@ -266,8 +266,7 @@ def _hidden_items(resource: Resource) -> Iterator[str]:
     """The items of a list that nobody can read yet."""
     items = mapping(resource.properties.tree).get("items")
     if resource.type.endswith("List") and items is not None:
-        unread = listed(items) if isinstance(items, Sequence) else [plain(items)]
-        yield from ("items" for item in unread if item is UNKNOWN)
+        yield from ("items" for item in listed(items) if item is UNKNOWN)
 
 
 def _hidden(root: Block) -> Iterator[str]:

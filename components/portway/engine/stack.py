@@ -228,17 +228,17 @@ class Stack:
     def _run(self, verb: list[str], packs: Sequence[Pack], on_output: Say | None) -> Outcome:
         events: list[Event] = []
         common = ["--stack", self.name, "--color", "never", "--suppress-progress"]
-        with NamedTemporaryFile("w", suffix=".json") as empty, event_log(events) as recording:
-            empty.write("{}")
-            empty.flush()
-            words = [*verb, *common, *_pack_words(packs, empty.name), *recording]
-            late = ""
-            try:
+        try:
+            with NamedTemporaryFile("w", suffix=".json") as empty, event_log(events) as recording:
+                empty.write("{}")
+                empty.flush()
+                words = [*verb, *common, *_pack_words(packs, empty.name), *recording]
                 done = self._command.call(words, self.project, _RECORDING, on_output, on_output)
-            except OutOfTime as error:
-                late = str(error)
-        if late:
-            return Outcome(False, "", late, tuple(events), out_of_time=late)  # noqa: FBT003
+        except OutOfTime as error:
+            late = str(error)
+            return Outcome(
+                succeeded=False, stdout="", stderr=late, events=tuple(events), out_of_time=late
+            )
         if done.code != 0 and isinstance(create_command_error(done), ConcurrentUpdateError):
             left = self.unfinished()
             raise Unresolved(explain(self.name, left) if left else done.stderr)

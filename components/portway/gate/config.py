@@ -235,7 +235,7 @@ def _problems(error: ValidationError) -> Iterable[Problem]:
         path = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]
         )
-        yield Problem(path.removeprefix("."), fault["msg"])
+        yield Problem(path.removeprefix("."), fault["msg"].removeprefix("Value error, "))
 
 
 def _not_one_of(given: str, what: str, names: Iterable[str]) -> str:

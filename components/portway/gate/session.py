@@ -8,7 +8,7 @@ from typing import Any
 
 from portway.gate.config import PackConfig
 from portway.gate.context import Declarations
-from portway.gate.exemption import Exemption
+from portway.gate.exemption import Exemption, soon
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Violation
 
@@ -63,6 +63,7 @@ class Session:
         self._declarations = Declarations()
         self._seen: dict[str, Resource] = {}
         self._said: set[tuple[str, str | None, str]] = set()
+        self._needed: set[Exemption] = set()
 
     def resource(self, resource: Resource) -> tuple[Finding, ...]:
         """Everything to be said of ``resource``, which is about to be created or updated."""
@@ -91,7 +92,16 @@ class Session:
             if rule.judge_stack is not None:
                 judge = rule.judge_stack
                 findings += self._safely(rule, None, lambda j=judge: j(stack, context))
+        findings += self._unneeded(stack)
         return tuple(finding for finding in findings if _key(finding) not in self._said)
+
+    def _unneeded(self, stack: Stack) -> Iterator[Finding]:
+        """Advice on exemptions of this very stack that nothing in it needs."""
+        names = {urn.removeprefix("urn:pulumi:").partition("::")[0] for urn in stack.by_urn}
+        for one in self._config.exemptions:
+            if one.stack in names and one not in self._needed:
+                text = f"{one} covers nothing that the rule refuses in this stack; remove it"
+                yield Finding(one.rule, Level.ADVISORY, Violation(text, None, str(one)))
 
     def _with_inputs(self, resource: Resource) -> Resource:
         seen = self._seen.get(resource.urn)
@@ -134,13 +144,20 @@ class Session:
             note = f" (the exemption by {exemption.owner} expired on {exemption.expires})"
         elif exemption is not None:
             level = Level.ADVISORY
-            note = f" (exempt until {exemption.expires} by {exemption.owner}: {exemption.reason})"
+            note = f" (exempt until {self._terms(exemption)}: {exemption.reason})"
         return Finding(rule.id, level, violation, note)
 
     def _exemption(self, rule: str, urn: str | None) -> Exemption | None:
         """The exemption that lasts longest, if any covers this."""
         covering = [one for one in self._config.exemptions if one.covers(rule, urn)]
+        self._needed.update(covering)
         return max(covering, key=lambda one: one.expires, default=None)
+
+    def _terms(self, exemption: Exemption) -> str:
+        left = exemption.days_left(self._today())
+        ends = f"{exemption.expires}" if left is None else f"{exemption.expires} ({soon(left)})"
+        agreed = f", approved by {exemption.approver}" if exemption.approver else ""
+        return f"{ends} by {exemption.owner}{agreed}"
 
 
 def _key(finding: Finding) -> tuple[str, str | None, str]:

@@ -36,7 +36,7 @@ def problems(given: dict[str, Any], model: type[PackConfig] = ResidencyConfig) -
 def exemption(**changes: str) -> dict[str, str]:
     usual = {
         "rule": RULES[0],
-        "urn": "urn:pulumi:dev::*",
+        "urn": "urn:pulumi:dev::*::logs",
         "reason": "moving out",
         "owner": "ann",
         "expires": "2026-12-31",
@@ -100,6 +100,7 @@ def test_every_fault_is_named_at_once_with_a_way_out() -> None:
         {"rules": {RULES[0]: "disabled"}},
         {"exemptions": [{"rule": RULES[0]}]},
         {"exemptions": [exemption(urn="*")]},
+        {"exemptions": [exemption(urn="urn:pulumi:dev::*")]},
         {"exemptions": [exemption(urn="urn:*")]},
         {"exemptions": [exemption(urn="[!x]*:*")]},
         {"exemptions": [exemption(urn="urn:pulumi:*::*::*")]},

@@ -1,7 +1,7 @@
 """Levels, exemptions, and saying a thing once."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -86,7 +86,39 @@ def test_leniency_forgives_only_what_cannot_be_determined() -> None:
 def test_an_exemption_lets_pass_until_its_day_and_is_reported() -> None:
     config = ResidencyConfig(exemptions=(exemption(TODAY),))
     assert told(session(rule(), config).resource(BUCKET)) == [
-        ("advisory", f"[{ID}] is in us-east-1 (exempt until 2026-11-21 by ann: moving out)")
+        ("advisory", f"[{ID}] is in us-east-1 (exempt until 2026-11-21 (today) by ann: moving out)")
+    ]
+
+
+@pytest.mark.parametrize(("days", "said"), [(7, " (in 7 days)"), (8, "")])
+def test_an_exemption_warns_seven_days_before_its_end(days: int, said: str) -> None:
+    ends = TODAY + timedelta(days=days)
+    config = ResidencyConfig(exemptions=(exemption(ends),))
+    ((_, text),) = told(session(rule(), config).resource(BUCKET))
+    assert text.endswith(f"(exempt until {ends}{said} by ann: moving out)")
+
+
+def test_who_approved_an_exemption_is_said() -> None:
+    approved = exemption(TODAY + timedelta(days=30)).model_copy(update={"approver": "bob"})
+    ((_, text),) = told(session(rule(), ResidencyConfig(exemptions=(approved,))).resource(BUCKET))
+    assert "by ann, approved by bob: moving out" in text
+
+
+def test_an_exemption_of_this_stack_that_nothing_needs_is_advice() -> None:
+    given = [
+        exemption(TODAY, "urn:pulumi:dev::p::*::logs"),
+        exemption(TODAY, "urn:pulumi:dev::p::*::gone"),
+        exemption(TODAY, "urn:pulumi:prod::p::*::logs"),
+        exemption(TODAY, "*::gone"),
+    ]
+    going = session(rule(), ResidencyConfig(exemptions=tuple(given)))
+    going.resource(BUCKET)
+    assert told(going.stack([BUCKET])) == [
+        (
+            "advisory",
+            f"[{ID}] the exemption by ann from {ID} for urn:pulumi:dev::p::*::gone covers nothing "
+            "that the rule refuses in this stack; remove it",
+        )
     ]
 
 
@@ -105,7 +137,7 @@ def test_an_exemption_for_another_resource_changes_nothing() -> None:
 
 
 def test_a_violation_of_the_whole_stack_cannot_be_exempted_by_a_resource() -> None:
-    config = ResidencyConfig(exemptions=(exemption(TODAY, "urn:pulumi:dev::*"),))
+    config = ResidencyConfig(exemptions=(exemption(TODAY, "urn:pulumi:dev::*:Stack::*"),))
     whole = Violation("has no boundary", None)
     assert told(session(rule(whole), config).resource(BUCKET))[0][0] == "mandatory"
 

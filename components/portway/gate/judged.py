@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from portway.errors import Missing
 from portway.gate.context import ResidencyContext
+from portway.gate.places import At, places, reading
 from portway.gate.readings import Look, Problem, Reads, read
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Violation
@@ -38,6 +39,8 @@ class Row:
         allowed: values besides which every other is refused, for a flag.
         omitted: why leaving it out leaks; "" where that is fine.
         within: path of the block that must be set for the omission to count.
+        nearest: what is left out is kept in the multi-region nearest to the resource, as its vendor
+            documents; that leaks only where the multi-region is not wholly inside.
         when: by path, the values with which the row applies; null stands for a value left out.
     """
 
@@ -50,6 +53,7 @@ class Row:
     allowed: tuple[Any, ...] = ()
     omitted: str = ""
     within: str = ""
+    nearest: bool = False
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
 
 
@@ -99,7 +103,7 @@ def judge_family(name: str) -> Judge:
 
 def _of_row(row: Row, look: Look) -> Iterator[Violation]:
     resource = look.resource
-    if row.omitted:
+    if row.omitted and not (row.nearest and _nearest_is_inside(look)):
         for path in _omissions(row, resource):
             message = f"{resource} does not set {path}: {row.omitted}; {row.do or 'set it'}"
             yield Violation(message, resource.urn, path)
@@ -144,6 +148,26 @@ def _omissions(row: Row, resource: Resource) -> Iterator[str]:
         path = f"{block.path}.{rest}" if rest else block.path
         if isinstance(block, Known) and not resource.properties.every(path):
             yield path
+
+
+def _nearest_is_inside(look: Look) -> bool:
+    """Whether the multi-regions nearest to where the resource stands are wholly inside."""
+    facts = reading(look.resource).facts
+    if not facts.region:
+        return False
+    found = list(places(look.resource, facts, look.context.clusters))
+    return bool(found) and all(
+        isinstance(one, At) and look.boundary.holds(_multi_region(one.region), look.resource.type)
+        for one in found
+    )
+
+
+def _multi_region(region: str) -> str:
+    """The nearest of Google's multi-regions: whatever is neither European nor American is Asian."""
+    continent = region.strip().lower().partition("-")[0]
+    return {"europe": "eu", "us": "us", "northamerica": "us", "southamerica": "us"}.get(
+        continent, "asia"
+    )
 
 
 def _applies(row: Row, resource: Resource) -> bool:

@@ -3,7 +3,6 @@
 A tag or a label is no evidence. What cannot be told is said to be so, never guessed.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -11,17 +10,15 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
+from portway.gate.hosts import host_of, region_of_host
 from portway.gate.resource import Resource
 from portway.gate.tables import NO_FACTS, both, located, reason, table, table_facts, target_facts
 from portway.gate.values import Known, Missing, Unknown, View, shown
+from portway.residency.places_of import country_of, members
 from portway.target import ResourceFacts
 
 _TABLE = "reviewed.json"
-_REGION = r"[a-z]+(?:-[a-z]+)+-?\d+"
-_HOST = re.compile(
-    rf"(?i)https://(?:[a-z0-9-]+\.)+?(?P<after>{_REGION})\.(?:amazonaws\.com|api\.aws|rep\.googleapis\.com)(?:/|$)"
-    rf"|https://(?P<before>{_REGION})-[a-z]+\.googleapis\.com(?:/|$)"
-)
+_REVIEW = "use a type that says where it is, or review this one and exempt it by its URN"
 
 
 class Kind(Enum):
@@ -41,11 +38,21 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Reading:
-    """How to find the place of one resource type; ``because`` is the reviewed reason, if any."""
+    """How to find the place of one resource type.
+
+    Attributes:
+        because: the reviewed reason, if any.
+        may_omit: leaving its place out says nothing: it is where what it belongs to is.
+        zones: paths of zones within its region, which may stand in another country.
+        narrowed: path of the regions that replace a place which is no region (``global``).
+    """
 
     kind: Kind
     facts: ResourceFacts = NO_FACTS
     because: str = ""
+    may_omit: bool = False
+    zones: tuple[str, ...] = ()
+    narrowed: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,16 +87,25 @@ def _reading(token: str, package: str, has_provider: bool) -> Reading:  # noqa: 
     if _is_in_cluster(package):
         return Reading(Kind.IN_CLUSTER, facts)
     own = located(token)
+    placeless = reason(_TABLE, "placeless", token)
     if own or facts.region:
         # The SDK's own list first: a target's facts can add a place to look at, not hide one.
         paths = tuple(dict.fromkeys((*facts.region, *own)))
-        return Reading(Kind.LOCATED, both(facts, ResourceFacts(region=paths)))
-    if because := reason(_TABLE, "placeless", token):
-        return Reading(Kind.PLACELESS, facts, because)
+        return Reading(
+            Kind.LOCATED,
+            both(facts, ResourceFacts(region=paths)),
+            may_omit=placeless is not None,
+            zones=tuple(table(_TABLE)["zones"].get(token, ())),
+            narrowed=table(_TABLE)["narrowed"].get(token, ""),
+        )
+    if placeless:
+        return Reading(Kind.PLACELESS, facts, placeless)
     if facts.inside:
         return Reading(Kind.INSIDE, facts)
     if targets is not None:
         return Reading(Kind.PLACELESS, because="its target says that it has no place of its own")
+    if _has_judged_rows(token):
+        return Reading(Kind.PLACELESS, facts, because="what it does is judged property by property")
     return _unlisted(token, package, has_provider=has_provider)
 
 
@@ -100,8 +116,22 @@ def places(
     if _is_in_cluster(resource.package):
         yield from _cluster(resource, clusters)
     else:
-        yield from _own(resource, facts)
+        yield from _own(resource, facts, reading(resource))
     yield from map(_read, resource.properties.leaves(*facts.replicas))
+
+
+def zones(resource: Resource) -> Iterator[Known | Unknown]:
+    """The zones ``resource`` names within its region: an AWS Local Zone may be in another country."""
+    return (seen for path in reading(resource).zones for seen in resource.properties.every(path))
+
+
+def is_inside_another(resource: Resource, how: Reading) -> bool:
+    """Whether what it is kept in says where it is, because it does not say so itself."""
+    if how.kind is Kind.INSIDE:
+        return True
+    return how.facts.inside is not None and not any(
+        map(resource.properties.every, how.facts.region)
+    )
 
 
 def provider_places(resource: Resource) -> Iterator[At | Nowhere]:
@@ -131,21 +161,39 @@ def clusters_named(resource: Resource) -> tuple[str, ...]:
 def _unlisted(token: str, package: str, *, has_provider: bool) -> Reading:
     if package in table(_TABLE)["clouds"]:
         why = f"{token} has no region of its own, or nobody has read yet where it keeps data"
-        return Reading(Kind.UNREAD, because=why)
+        return Reading(Kind.UNREAD, because=f"{why}; {_REVIEW}")
     if not has_provider:
         return Reading(Kind.PLACELESS, because="a component: its children are judged one by one")
     why = f"nobody has read yet where resources of the package {package} keep data"
-    return Reading(Kind.UNREAD, because=why)
+    return Reading(Kind.UNREAD, because=f"{why}; {_REVIEW}")
 
 
-def _own(resource: Resource, facts: ResourceFacts) -> Iterator[At | Nowhere]:
+def _has_judged_rows(token: str) -> bool:
+    """Whether the tables that are trusted with this type have a row for it."""
+    package = token.partition(":")[0]
+    for entry in table(_TABLE)["judged"]:
+        if any(fnmatchcase(token, pattern) for pattern in entry["types"]):
+            rows = table(f"judged/{package}.json")
+            judged = [row["type"] for name in entry["families"] for row in rows.get(name, [])]
+            return any(fnmatchcase(token, pattern) for pattern in judged)
+    return False
+
+
+def _own(resource: Resource, facts: ResourceFacts, how: Reading) -> Iterator[At | Nowhere]:
     seen = [one for path in facts.region for one in resource.properties.every(path)]
     if seen:
-        yield from map(_read, seen)
+        is_narrowed = bool(how.narrowed and resource.properties.every(how.narrowed))
+        yield from (_read(one) for one in seen if not (is_narrowed and _is_no_region(one)))
+        return
+    if how.may_omit:
         return
     names = " or ".join(path for path in facts.region if "[]" not in path) or facts.region[0]
     inherits: list[str] = _cloud(resource).get("inherits", [])
+    named = _by_its_own_name(resource)
     if facts.needs_region or not set(inherits) & set(facts.region):
+        if named is not None:
+            yield named
+            return
         yield Nowhere(facts.region[0], f"{names} is not set, so the vendor chooses; set it")
         return
     if resource.provider is not None:
@@ -154,6 +202,9 @@ def _own(resource: Resource, facts: ResourceFacts) -> Iterator[At | Nowhere]:
             yield At(f"provider.{place.path}", place.region) if isinstance(place, At) else place
         if told:
             return
+    if named is not None:
+        yield named
+        return
     yield Nowhere(
         facts.region[0],
         f"neither {names} nor its provider's region is set, so it would be wherever the machine "
@@ -165,13 +216,30 @@ def _pointed_to(provider: View, paths: Iterable[str]) -> Iterator[At | Nowhere]:
     return (_read(seen) for path in paths for seen in provider.every(path))
 
 
+def _by_its_own_name(resource: Resource) -> At | None:
+    """The place in the id or ARN that the cloud gave it: there once it is deployed, never before."""
+    cloud = _cloud(resource)
+    is_given = resource.type in cloud.get("arn_is_given", ())
+    for name in cloud.get("own_names", ()):
+        seen = resource.properties.get(name)
+        text = seen.value if isinstance(seen, Known) and isinstance(seen.value, str) else ""
+        is_a_path = "/" in text or (text.startswith("arn:") and not is_given)
+        if is_a_path and members(text):
+            return At(name, text)
+    return None
+
+
+def _is_no_region(seen: Known | Unknown) -> bool:
+    return isinstance(seen, Known) and isinstance(seen.value, str) and not country_of(seen.value)
+
+
 def _endpoint(seen: Known | Unknown) -> At | Nowhere:
     """The region that the host of an overridden endpoint names."""
     if isinstance(seen, Unknown):
         return _read(seen)
-    host = _HOST.match(str(seen.value))
-    if host is not None:
-        return At(seen.path, host["before"] or host["after"])
+    region = region_of_host(host_of(str(seen.value)) or "")
+    if region is not None:
+        return At(seen.path, region)
     why = f"{seen.path} sends its calls to a host that names no region; remove it"
     return Nowhere(seen.path, why)
 

@@ -4,11 +4,23 @@ import re
 from collections.abc import Iterator
 
 from portway.gate.context import NO_BOUNDARY, ResidencyContext, declared
-from portway.gate.places import At, Kind, Nowhere, Reading, places, provider_places, reading
+from portway.gate.places import (
+    At,
+    Kind,
+    Nowhere,
+    Reading,
+    is_inside_another,
+    places,
+    provider_places,
+    reading,
+    zones,
+)
+from portway.gate.readings import Look, read
 from portway.gate.resource import SERVICE_TYPE, Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
-from portway.gate.values import Known, shown, steps
-from portway.residency.boundary import Boundary
+from portway.gate.values import Known, shown
+from portway.residency.boundary import Boundary, country_of, normalise_region
+from portway.residency.places_of import members
 
 
 def judge(
@@ -23,13 +35,12 @@ def judge(
             yield from _judged(resource, found, context, stack)
         return
     how = reading(resource)
-    if how.kind is Kind.UNREAD:
-        yield _refused(resource, f"cannot be judged: {how.because}", "", undetermined=True)
+    if is_inside_another(resource, how):
+        yield from _inside(resource, how, context, stack)
     elif how.kind in (Kind.LOCATED, Kind.IN_CLUSTER):
         for place in places(resource, how.facts, context.clusters):
             yield from _judged(resource, place, context, stack)
-    elif how.kind is Kind.INSIDE and stack is not None:
-        yield from _inside(resource, how, context, stack)
+    yield from _zones(resource, context, stack)
 
 
 def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
@@ -48,31 +59,54 @@ def _judged(
         # With the whole stack at hand, the stack itself is refused, once.
         if stack is None and context.is_final:
             yield _refused(resource, f"cannot be judged: {NO_BOUNDARY}", place.path)
-    elif not context.boundary.contains(place.region):
-        given = f"is in {shown(place.region)} ({place.path})"
-        why = f"outside the boundary {context.boundary}"
+    elif not context.boundary.holds(place.region, resource.type):
+        given = f"is in {_shown(place.region)} ({place.path})"
+        why = _why(place.region, resource.type, context.boundary)
         yield _refused(resource, f"{given}, {why}; {_way_out(place, context.boundary)}", place.path)
 
 
+def _why(place: str, product: str, boundary: Boundary) -> str:
+    reached = members(place, product)
+    if reached is None:
+        return f"which nobody here knows, and so outside the boundary {boundary}"
+    if len(reached) == 1:
+        return f"outside the boundary {boundary}"
+    outside = sorted(reached - boundary.regions - boundary.countries)
+    return f"which reaches {', '.join(outside[:3])}, outside the boundary {boundary}"
+
+
+def _zones(
+    resource: Resource, context: ResidencyContext, stack: Stack | None
+) -> Iterator[Violation]:
+    """A zone that another resource of the stack gives is where that one is; others are literals."""
+    for seen in zones(resource):
+        if isinstance(seen, Known):
+            yield from _judged(resource, At(seen.path, str(seen.value)), context, stack)
+        elif context.boundary is not None:
+            look = Look(resource, context.boundary, context, stack)
+            for problem in read("reference", seen, look):
+                why = (
+                    f"is in a zone nobody can name ({seen.path}): {problem.why}; make it a literal"
+                )
+                yield _refused(resource, why, seen.path, undetermined=True)
+
+
 def _inside(
-    resource: Resource, how: Reading, context: ResidencyContext, stack: Stack
+    resource: Resource, how: Reading, context: ResidencyContext, stack: Stack | None
 ) -> Iterator[Violation]:
     path = how.facts.inside or ""
-    top = str(steps(path)[0])
-    holders = (resource.depends_on or {}).get(top, ())
-    if any(urn in stack.by_urn for urn in holders):
-        return  # what it is kept in is judged itself
-    seen = resource.properties.get(path)
-    name = str(seen.value) if isinstance(seen, Known) else ""
-    region = context.buckets.get(name) or context.buckets.get(name.rpartition("/")[2])
-    if region is not None:
-        yield from _judged(resource, At(f"buckets.{name}", region), context, stack)
+    if context.boundary is None:
         return
-    why = (
-        f"is kept in something outside this stack ({path}), and nobody has said where that is; "
-        "say it under buckets in the configuration of the residency pack"
-    )
-    yield _refused(resource, why, path, undetermined=True)
+    look = Look(resource, context.boundary, context, stack)
+    seen = resource.properties.every(path)
+    for one in seen:
+        is_arn = isinstance(one, Known) and str(one.value).startswith("arn:")
+        for problem in read("arn" if is_arn else "path", one, look):
+            why = f"is kept in {problem.given} ({path}): {problem.why}; {problem.do}"
+            yield _refused(resource, why, path, undetermined=problem.undetermined)
+    if not seen:
+        why = f"does not say what it is kept in ({path}); set it"
+        yield _refused(resource, why, path, undetermined=True)
 
 
 def _declaration(resource: Resource, context: ResidencyContext) -> Iterator[Violation]:
@@ -107,6 +141,13 @@ def _way_out(place: At, boundary: Boundary) -> str:
     return f"choose a region inside it, such as {', '.join(nearby[:3])}"
 
 
+def _shown(place: str) -> str:
+    """A place as it was given, or the region that a path or ARN names; never any other text."""
+    given = place.strip()
+    is_long = shown(given) != given and country_of(given) is not None
+    return normalise_region(given) if is_long else shown(given)
+
+
 def _refused(
     resource: Resource, message: str, path: str, *, undetermined: bool = False
 ) -> Violation:
@@ -118,6 +159,14 @@ RULE = Rule(
     severity=Severity.CRITICAL,
     description="Every resource is in a region inside the boundary, and can be seen to be.",
     remediation="Place the resource in a region inside the boundary, as a literal value.",
+    controls=(
+        "GDPR Art. 44",
+        "GDPR Art. 45",
+        "ISO/IEC 27001:2022 A.5.23",
+        "ISO/IEC 27001:2022 A.5.34",
+        "NIST SP 800-53 r5 SA-9(5)",
+        "NIST SP 800-53 r5 CM-12",
+    ),
     judge=judge,
     judge_stack=judge_stack,
 )

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final
 
 from portway.gate.values import UNKNOWN, shown
-from portway.gate.workloads import Block, blocks_in, listed, mapping, plain
+from portway.gate.workloads import Block, blocks_in, listed, plain
 from portway.residency.boundary import Boundary
 from portway.residency.tables import table
 
@@ -186,11 +186,6 @@ def terms_at(holder: Block, name: str) -> Iterator[Block]:
     if value is UNKNOWN:
         yield Block(holder.at(name), {"matchExpressions": UNKNOWN})
     yield from blocks_in(value, holder.at(name))
-
-
-def child(block: Block, name: str) -> Block:
-    """The mapping ``name`` of ``block``; an empty one when there is none."""
-    return Block(block.at(name), mapping(block.value.get(name)))
 
 
 _LATER = "names nodes that are known only after deployment"

@@ -58,11 +58,13 @@ class Manifest:
     Attributes:
         kind: without ``Patch`` or ``List``.
         group: the API group, ``core`` for the oldest; without a version.
+        sources: the resources that its metadata, and so its namespace, comes from.
     """
 
     kind: str
     group: str
     root: Block
+    sources: tuple[str, ...] = ()
 
     @property
     def view(self) -> View:
@@ -152,7 +154,9 @@ def joined(path: str, name: str) -> str:
 
 
 def plain(value: object) -> object:
-    """``value``; UNKNOWN for a secret that cannot be read here."""
+    """``value``; UNKNOWN for a secret that cannot be read here, and whole numbers as such."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     return UNKNOWN if isinstance(value, str) and value == _UNREADABLE else value
 
 
@@ -174,6 +178,11 @@ def blocks_in(value: object, path: str) -> Iterator[Block]:
     for index, item in enumerate(listed(value)):
         if isinstance(item, Mapping):
             yield Block(f"{path}[{index}]", cast("Tree", item))
+
+
+def child(block: Block, name: str) -> Block:
+    """The mapping ``name`` of ``block``; an empty one when there is none."""
+    return Block(block.at(name), mapping(block.value.get(name)))
 
 
 def _anatomy(resource: Resource) -> Anatomy:
@@ -203,7 +212,8 @@ def _manifests(resource: Resource) -> Iterator[Manifest]:
             inner = str(plain(block.value.get("kind")) or kind.removesuffix("List"))
             yield Manifest(inner, said.rpartition("/")[0] or group, block)
         return
-    yield Manifest(kind, group, Block("", tree))
+    sources = (resource.depends_on or {}).get("metadata", ())
+    yield Manifest(kind, group, Block("", tree), tuple(sources))
 
 
 @cache

@@ -12,7 +12,6 @@ from portway.gate.context import ResidencyContext
 from portway.gate.nodes import (
     Astray,
     alternatives_faults,
-    child,
     expression_faults,
     place_fault,
     regions_in,
@@ -22,7 +21,7 @@ from portway.gate.nodes import (
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import UNKNOWN
-from portway.gate.workloads import Block, anatomy, blocks_in, is_object, plain
+from portway.gate.workloads import Block, anatomy, blocks_in, child, is_object, plain
 from portway.residency.boundary import Boundary
 
 _VIRTUAL: Final = re.compile(

@@ -19,7 +19,8 @@ _CLASS = re.compile(
     r"^@pulumi\.input_type\nclass (\w+):\n(.*?)(?=^\S|\Z)", re.MULTILINE | re.DOTALL
 )
 _PROPERTY = re.compile(
-    r"@pulumi\.getter(?:\(name=\"([^\"]+)\"\))?\n    def (\w+)\(self\) -> (.+):\n"
+    r"@pulumi\.getter(?:\(name=\"([^\"]+)\"\))?\n(?:    @_utilities\.deprecated\(\"{3}[\s\S]*?\"{3}\)\n)?"
+    r"    def (\w+)\(self\) -> (.+):\n"
 )
 _NESTED = re.compile(r"'(?:_(\w+)\.)?([\w.]*?)(\w+)Args'")
 

@@ -1,5 +1,7 @@
 """How one value is judged: as a region, an ARN, a path, a bucket, a reference, a host or a text.
 
+A ``local`` value is what its service takes from the resource's own region, unless it says another.
+
 Each reading yields what is wrong and nothing when all is well. A value that another resource of the
 same stack gives is fine where that one is judged itself; whatever nobody can tell is undetermined.
 """
@@ -10,19 +12,27 @@ from dataclasses import dataclass
 from typing import Literal
 
 from portway.gate.context import ResidencyContext
-from portway.gate.hosts import host_problem
+from portway.gate.hosts import host_problem, region_of_host
 from portway.gate.places import Kind, reading
 from portway.gate.resource import Resource, Stack
-from portway.gate.values import Known, Unknown, shown, steps
-from portway.residency.boundary import Boundary
+from portway.gate.values import Known, Unknown, View, shown, steps
+from portway.residency.boundary import Boundary, country_of
 
-Reads = Literal["region", "arn", "path", "bucket", "reference", "host", "flag", "set", "text"]
+Reads = Literal[
+    "region", "arn", "path", "bucket", "reference", "host", "local", "flag", "set", "text"
+]
 
 _ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9*?-]*):(?P<account>[^:\s]*):"
     r"(?P<rest>[^\s\"',]*)"
 )
 _PATH = re.compile(r"(?<![\w-])(?:locations|regions|zones)/(?P<place>[A-Za-z0-9-]+)")
+_PRODUCTS = {
+    "keyRings": "gcp:kms/keyRing:KeyRing",
+    "repositories": "gcp:artifactregistry/repository:Repository",
+    "datasets": "gcp:bigquery/dataset:Dataset",
+}
+"""By a part of a Google path, what its place is named like."""
 _NO_PLACE = frozenset(
     {"iam", "sts", "organizations", "route53", "cloudfront", "budgets", "support"}
 )
@@ -34,6 +44,12 @@ _BUCKET = re.compile(
 _IN_HOST = re.compile(
     r"(?:https?://)?(?:[\w.-]+\.)?s3[.-](?P<region>[a-z]+(?:-[a-z]+)+-\d)\.amazonaws\.com.*"
 )
+_DOTTED = re.compile(r"[\w-]+(?:\.[\w-]+){2,}")
+_SERVICE = re.compile(
+    r"(?:com\.amazonaws\.(?:vpce\.)?|aws\.sagemaker\.)(?P<region>[a-z]+(?:-[a-z]+)+-\d+)\."
+)
+"""What the name of a VPC endpoint service says."""
+_EDGE = re.compile(r"\b(cloudfront\.net|awsglobalaccelerator\.com)\b")
 _NAMES = (
     "bucket",
     "name",
@@ -82,7 +98,14 @@ def read(reads: Reads, seen: Known | Unknown, look: Look) -> Iterator[Problem]:
     if not isinstance(seen.value, str):
         yield Problem(seen.path, shown(seen.value), "it names no place", undetermined=True)
         return
-    judges = {"region": _region, "host": _host, "text": _text, "arn": _arn, "path": _path}
+    judges = {
+        "region": _region,
+        "host": _host,
+        "local": _local,
+        "text": _text,
+        "arn": _arn,
+        "path": _path,
+    }
     found = judges[reads](seen.path, seen.value, look) if reads in judges else None
     yield from _named(seen.path, seen.value, look) if found is None else found
 
@@ -101,14 +124,14 @@ def has_place(resource: Resource) -> bool:
 
 
 def _unknown(reads: Reads, path: str, look: Look) -> Iterator[Problem]:
-    if reads not in ("arn", "path", "bucket", "reference"):
+    if reads in ("region", "text"):
         yield Problem(path, "a value", f"it is {_LATER}", "make it a literal", undetermined=True)
     elif look.stack is not None and not _is_given_here(path, look.resource, look.stack):
         yield Problem(path, "a value", f"it is {_LATER}", _NAME_IT, undetermined=True)
 
 
-def _region(path: str, text: str, look: Look) -> Iterator[Problem]:
-    if not look.boundary.holds(text, look.resource.type):
+def _region(path: str, text: str, look: Look, token: str = "") -> Iterator[Problem]:
+    if not look.boundary.holds(text, token or look.resource.type):
         why = f"outside the boundary {look.boundary}"
         yield Problem(path, shown(text.strip()), why, "choose a place inside it")
 
@@ -124,6 +147,35 @@ def _text(path: str, text: str, look: Look) -> Iterator[Problem]:
         yield from _region(path, place, look)
 
 
+def _local(path: str, text: str, look: Look) -> Iterator[Problem]:
+    """What services take from the resource's own region only, unless it says another one itself.
+
+    A name, an alias or an id stands for something beside the resource; an ARN, a host or a zone may
+    stand for something elsewhere, and so may what configuration places. JSON is read as a document.
+    """
+    for leaf in View({"it": text}).leaves("it"):
+        said = str(leaf.value) if isinstance(leaf, Known) else ""
+        placed = look.context.buckets.get(_name_of(said))
+        for place in dict.fromkeys((*([placed] if placed else ()), *_said_by(said))):
+            yield from _region(path, place, look)
+        for edge in _EDGE.findall(said):
+            why = "it answers all over the world"
+            yield Problem(path, f"a name under {edge}", why, "use a regional endpoint")
+
+
+def _said_by(text: str) -> Iterator[str]:
+    """Every place that ``text`` names: as its whole, in ARNs and paths, or in host names."""
+    if not re.search(r"[:/]", text) and country_of(text) is not None:
+        yield text.strip()
+        return
+    yield from places_in(text)
+    for name in _DOTTED.findall(text):
+        service = _SERVICE.match(name)
+        region = service["region"] if service else region_of_host(name.lower().rstrip("."))
+        if region:
+            yield region
+
+
 def _arn(path: str, text: str, look: Look) -> Iterator[Problem] | None:
     """None where the ARN says no region, and only a name is left to look up."""
     match = _ARN.match(text.strip())
@@ -136,7 +188,13 @@ def _arn(path: str, text: str, look: Look) -> Iterator[Problem] | None:
 
 def _path(path: str, text: str, look: Look) -> Iterator[Problem] | None:
     match = _PATH.search(text)
-    return None if match is None else _region(path, match["place"], look)
+    return None if match is None else _region(path, match["place"], look, _product(text, look))
+
+
+def _product(text: str, look: Look) -> str:
+    """The type of what a path leads to: a bucket's key is named as keys are, not as buckets are."""
+    found = (token for part, token in _PRODUCTS.items() if f"/{part}/" in text)
+    return next(found, look.resource.type)
 
 
 def _named(path: str, text: str, look: Look) -> Iterator[Problem]:
@@ -146,8 +204,7 @@ def _named(path: str, text: str, look: Look) -> Iterator[Problem]:
     if in_host is not None:
         yield from _region(path, in_host["region"], look)
         return
-    match = _BUCKET.fullmatch(text)
-    called = tuple(dict.fromkeys((text, match["name"] if match else text, text.rpartition("/")[2])))
+    called = tuple(dict.fromkeys((text, _name_of(text), text.rpartition("/")[2])))
     buckets = look.context.buckets
     place = next((buckets[one] for one in called if one in buckets), None)
     if place is not None:
@@ -158,6 +215,12 @@ def _named(path: str, text: str, look: Look) -> Iterator[Problem]:
     ):
         why = "it is not in this stack, and nobody has said where it is"
         yield Problem(path, "something", why, _NAME_IT, undetermined=True)
+
+
+def _name_of(text: str) -> str:
+    """The name of the bucket that a URI or an ARN is about; else ``text``."""
+    match = _BUCKET.fullmatch(text.strip())
+    return match["name"] if match else text.strip()
 
 
 def _is_named_here(called: tuple[str, ...], resource: Resource, stack: Stack) -> bool:

@@ -13,7 +13,7 @@ from portway.gate.values import Known
 from portway.residency.boundary import Boundary
 from portway.residency.profiles import is_profile
 
-_NOWHERE = Boundary((), frozenset())
+_NOWHERE = Boundary(("nowhere",), frozenset())
 _IAM = "aws:iam/*"
 _GUARDS = "aws:organizations/*"
 

@@ -104,8 +104,8 @@ def _reading(token: str, package: str, has_provider: bool) -> Reading:  # noqa: 
         return Reading(Kind.INSIDE, facts)
     if targets is not None:
         return Reading(Kind.PLACELESS, because="its target says that it has no place of its own")
-    if _has_judged_rows(token):
-        return Reading(Kind.PLACELESS, facts, because="what it does is judged property by property")
+    if because := _judged_by_rows(token):
+        return Reading(Kind.PLACELESS, facts, because)
     return _unlisted(token, package, has_provider=has_provider)
 
 
@@ -168,15 +168,15 @@ def _unlisted(token: str, package: str, *, has_provider: bool) -> Reading:
     return Reading(Kind.UNREAD, because=f"{why}; {_REVIEW}")
 
 
-def _has_judged_rows(token: str) -> bool:
-    """Whether the tables that are trusted with this type have a row for it."""
+def _judged_by_rows(token: str) -> str:
+    """Why a type has been read that rows judge; "" while no trusted table has a row for it."""
     package = token.partition(":")[0]
     for entry in table(_TABLE)["judged"]:
         if any(fnmatchcase(token, pattern) for pattern in entry["types"]):
             rows = table(f"judged/{package}.json")
             judged = [row["type"] for name in entry["families"] for row in rows.get(name, [])]
-            return any(fnmatchcase(token, pattern) for pattern in judged)
-    return False
+            return entry["because"] if any(fnmatchcase(token, one) for one in judged) else ""
+    return ""
 
 
 def _own(resource: Resource, facts: ResourceFacts, how: Reading) -> Iterator[At | Nowhere]:
@@ -188,9 +188,8 @@ def _own(resource: Resource, facts: ResourceFacts, how: Reading) -> Iterator[At 
     if how.may_omit:
         return
     names = " or ".join(path for path in facts.region if "[]" not in path) or facts.region[0]
-    inherits: list[str] = _cloud(resource).get("inherits", [])
     named = _by_its_own_name(resource)
-    if facts.needs_region or not set(inherits) & set(facts.region):
+    if facts.needs_region or not _inherits(resource, facts):
         if named is not None:
             yield named
             return
@@ -216,6 +215,14 @@ def _pointed_to(provider: View, paths: Iterable[str]) -> Iterator[At | Nowhere]:
     return (_read(seen) for path in paths for seen in provider.every(path))
 
 
+def _inherits(resource: Resource, facts: ResourceFacts) -> bool:
+    """Whether a resource of this type that names no place is where its provider points to."""
+    cloud = _cloud(resource)
+    paths: list[str] = cloud.get("inherits", [])
+    types: list[str] = cloud.get("inherits_too", [])
+    return bool(set(paths) & set(facts.region)) or resource.type in types
+
+
 def _by_its_own_name(resource: Resource) -> At | None:
     """The place in the id or ARN that the cloud gave it: there once it is deployed, never before."""
     cloud = _cloud(resource)
@@ -223,8 +230,8 @@ def _by_its_own_name(resource: Resource) -> At | None:
     for name in cloud.get("own_names", ()):
         seen = resource.properties.get(name)
         text = seen.value if isinstance(seen, Known) and isinstance(seen.value, str) else ""
-        is_a_path = "/" in text or (text.startswith("arn:") and not is_given)
-        if is_a_path and members(text):
+        says_where = not is_given if text.startswith("arn:") else "/" in text
+        if says_where and members(text):
             return At(name, text)
     return None
 

@@ -40,6 +40,7 @@ class AddressFault:
 
     what: str
     undetermined: bool = False
+    is_wide: bool = False
 
 
 def address_fault(
@@ -53,7 +54,7 @@ def address_fault(
     if all(_is_own(one) for one in left):
         return None
     if any(one.prefixlen < _WHOLE[one.version] for one in (network, *left)):
-        return AddressFault("every address of the internet, or the greater part of it")
+        return AddressFault("every address of the internet, or a great part of it", is_wide=True)
     place = _place(network, context)
     if place is not None and boundary.contains(place):
         return None

@@ -27,11 +27,13 @@ class Opening:
 
     Attributes:
         what: what it lets pods do, for a message.
+        is_wide: it is to everywhere, rather than to something in particular.
     """
 
     path: str
     what: str
     undetermined: bool = False
+    is_wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _kubernetes(rule: Block, judged: Judged) -> Iterator[Opening]:
     if to is UNKNOWN:
         yield Opening(rule.at("to"), _LATER, undetermined=True)
     elif not listed(to):
-        yield Opening(rule.path, _ANYWHERE)
+        yield Opening(rule.path, _ANYWHERE, is_wide=True)
     for index, given in enumerate(listed(to) if to is not UNKNOWN else []):
         peer = Block(f"{rule.at('to')}[{index}]", mapping(given))
         block = child(peer, "ipBlock")
@@ -96,7 +98,7 @@ def _kubernetes(rule: Block, judged: Judged) -> Iterator[Opening]:
         elif block.value:
             yield from _range(block, "cidr", block.value.get("except"), judged)
         elif not peer.value:
-            yield Opening(peer.path, _ANYWHERE)
+            yield Opening(peer.path, _ANYWHERE, is_wide=True)
 
 
 def _cilium(rule: Block, judged: Judged) -> Iterator[Opening]:
@@ -105,13 +107,13 @@ def _cilium(rule: Block, judged: Judged) -> Iterator[Opening]:
     if _is_dns(ports, "port"):
         return
     if not reached and "toPorts" in rule.value:
-        yield Opening(rule.path, _ANYWHERE)
+        yield Opening(rule.path, _ANYWHERE, is_wide=True)
     for name in reached:
         if plain(rule.value[name]) is UNKNOWN:
             yield Opening(rule.at(name), _LATER, undetermined=True)
     for index, entity in enumerate(listed(rule.value.get("toEntities"))):
         if entity is UNKNOWN or entity in _WORLD:
-            yield Opening(f"{rule.at('toEntities')}[{index}]", _ANYWHERE)
+            yield Opening(f"{rule.at('toEntities')}[{index}]", _ANYWHERE, is_wide=True)
     yield from _ranges(rule, "toCIDR", judged)
     for block in blocks_in(rule.value.get("toCIDRSet"), rule.at("toCIDRSet")):
         yield from _range(block, "cidr", block.value.get("except"), judged)
@@ -129,7 +131,7 @@ def _calico(rule: Block, judged: Judged) -> Iterator[Opening]:
     elif _is_dns(to.value.get("ports"), ""):
         return
     elif not any(name in to.value for name in _CALICO_TO):
-        yield Opening(rule.path, _ANYWHERE)
+        yield Opening(rule.path, _ANYWHERE, is_wide=True)
     yield from _ranges(to, "nets", judged, to.value.get("notNets"))
     yield from _hosts(to, "domains", judged)
 
@@ -160,7 +162,8 @@ def _of_range(value: object, but: object, path: str, judged: Judged) -> Iterator
     exceptions = [one for one in listed(but) if isinstance(one, str)]
     fault = address_fault(value, exceptions, judged.boundary, judged.context)
     if fault is not None:
-        yield Opening(path, f"lets pods reach {fault.what}", fault.undetermined)
+        what = f"lets pods reach {fault.what}"
+        yield Opening(path, what, fault.undetermined, is_wide=fault.is_wide)
 
 
 def _hosts(holder: Block, name: str, judged: Judged) -> Iterator[Opening]:
@@ -171,7 +174,7 @@ def _hosts(holder: Block, name: str, judged: Judged) -> Iterator[Opening]:
         if not isinstance(value, str):
             yield Opening(path, _LATER, undetermined=True)
         elif not value.strip("*."):
-            yield Opening(path, _ANYWHERE)
+            yield Opening(path, _ANYWHERE, is_wide=True)
         else:
             # A pattern is judged by a name that it allows; one that is listed itself is fine.
             hosts = judged.context.hosts

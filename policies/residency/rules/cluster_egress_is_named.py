@@ -50,7 +50,9 @@ def judge(
             continue
         for one in found:
             message = f"{resource} {one.what} ({one.path}); {_WAY_OUT}"
-            yield Violation(message, resource.urn, one.path, one.undetermined)
+            # Where what gets out is limited elsewhere, an open policy is as good as none.
+            is_limited = one.is_wide and ID in context.elsewhere
+            yield Violation(message, resource.urn, one.path, one.undetermined, advice=is_limited)
 
 
 def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:

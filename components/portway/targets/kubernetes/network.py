@@ -1,6 +1,7 @@
 """How requests get to the pods, and what may get out of them. Pure."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
@@ -9,6 +10,8 @@ from portway.targets.kubernetes.service import Service, named, selector
 from portway.targets.kubernetes.shapes import Object
 
 DNS_PORT: Final = 53
+HTTP_PORT: Final = 80
+HTTPS_PORT: Final = 443
 
 PRIVATE_NETWORKS: Final = (
     "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
@@ -67,16 +70,12 @@ def default_deny(service: Service) -> Object:
 
 
 def traffic(service: Service) -> Object:
-    """In: requests. Out: names, and weights over TLS from the internet; nothing private."""
+    """In: requests. Out: names, and weights from where they are; nothing else."""
     dns_ports: list[JsonValue] = [{"protocol": p, "port": DNS_PORT} for p in ("UDP", "TCP")]
     dns: list[JsonValue] = [
         {**_in_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
         {"ipBlock": {"cidr": NODE_LOCAL_DNS}},
     ]
-    internet: list[JsonValue] = [
-        {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}}
-    ]
-    web: list[JsonValue] = [{"protocol": "TCP", "port": 443}]
     return named(
         service,
         "networking.k8s.io/v1",
@@ -92,10 +91,24 @@ def traffic(service: Service) -> Object:
             ],
             "egress": [
                 {"to": dns, "ports": dns_ports},
-                {"to": internet, "ports": web},
+                _weights(service),
             ],
         },
     )
+
+
+def _weights(service: Service) -> Object:
+    """The mirror's addresses; without a mirror the public internet, where the hub's may change."""
+    mirror = service.options.weights_mirror
+    if mirror is None:
+        hub: Object = {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}
+        peers: list[JsonValue] = [{"ipBlock": hub}]
+        port = HTTPS_PORT
+    else:
+        url = urlsplit(mirror)
+        peers = [{"ipBlock": {"cidr": one}} for one in service.options.weights_networks]
+        port = url.port or (HTTPS_PORT if url.scheme == "https" else HTTP_PORT)
+    return {"to": peers, "ports": [{"protocol": "TCP", "port": port}]}
 
 
 def _callers(service: Service) -> Object:

@@ -1,7 +1,7 @@
 """What only a Kubernetes placement lets one set."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import BeforeValidator, Field
 
@@ -10,6 +10,7 @@ from portway.spec import Frozen
 Flavour = Literal["gke", "eks", "plain"]
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+MIRROR = r"^https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[-\w./]*)?$"
 HOSTNAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$"
 
 
@@ -21,6 +22,11 @@ def _money(value: object) -> object:
         return Decimal(str(value))
     except ArithmeticError:
         return value
+
+
+def _as_tuple(value: object) -> object:
+    """YAML has lists and no tuples."""
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
 class KubernetesOptions(Frozen):
@@ -63,6 +69,18 @@ class KubernetesOptions(Frozen):
     keda_namespace: Annotated[
         str, Field(pattern=DNS_LABEL, description="namespace that KEDA and its HTTP add-on run in")
     ] = "keda"
+    weights_mirror: Annotated[
+        str | None,
+        Field(
+            pattern=MIRROR,
+            description="URL of a mirror of the Hugging Face hub; the hub itself without",
+        ),
+    ] = None
+    weights_networks: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_as_tuple),
+        Field(description="address ranges of weights_mirror; pods can reach nothing else"),
+    ] = ()
     writable_engine_root: Annotated[
         bool,
         Field(description="for clusters whose GPU hooks write to the model container's root"),

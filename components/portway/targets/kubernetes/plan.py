@@ -100,6 +100,12 @@ def _notes(service: Service) -> Iterator[str]:
         yield (
             "any node with a free GPU is taken; the plan assumes one with the memory of an L4 (24 GB)"
         )
+    if spec.residency and options.weights_mirror is None:
+        yield (
+            "weights come from the Hugging Face hub, so pods may reach every public address on port "
+            "443, and the residency pack refuses that; name a mirror (options.weights_mirror and "
+            "options.weights_networks)"
+        )
     together = vram_needed_gb(model, model.context_tokens, spec.scaling.concurrency)
     if together > L4.usable_gb:
         yield (

@@ -103,7 +103,7 @@ def pod_spec(
         ],
         "containers": [
             _runtime(spec, model),
-            _engine(spec, model, node, cache_gib, writable_root=options.writable_engine_root),
+            _engine(spec, model, node, cache_gib, options),
         ],
         "volumes": [
             {"name": "code", "configMap": {"name": code, "defaultMode": 0o444}},
@@ -159,8 +159,7 @@ def _engine(
     model: Model,
     node: str | None,
     cache_gib: int,
-    *,
-    writable_root: bool,
+    options: KubernetesOptions,
 ) -> Object:
     shape = shape_of(node)
     storage = f"{cache_gib + 2}Gi"
@@ -169,7 +168,7 @@ def _engine(
         "image": image("vllm").reference(),
         "imagePullPolicy": "IfNotPresent",
         "args": list(_engine_args(spec, model)),
-        "env": _env(_engine_env()),
+        "env": _env(_engine_env(options.weights_mirror)),
         "ports": [{"name": "engine", "containerPort": ENGINE_PORT}],
         "resources": {
             # Extended resources are named in limits only: a request that differs is refused.
@@ -191,7 +190,10 @@ def _engine(
         "livenessProbe": _probe("/health", ENGINE_PORT, period=30, timeout=10, failures=10),
         "readinessProbe": _probe("/health", ENGINE_PORT, period=5, timeout=5, failures=3),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        "securityContext": {**_RESTRICTED, "readOnlyRootFilesystem": not writable_root},
+        "securityContext": {
+            **_RESTRICTED,
+            "readOnlyRootFilesystem": not options.writable_engine_root,
+        },
         "volumeMounts": [
             {"name": "cache", "mountPath": CACHE_MOUNT},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
@@ -215,8 +217,8 @@ def _engine_args(spec: InferenceServiceSpec, model: Model) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _engine_env() -> dict[str, str]:
-    """Every place that vLLM and its libraries write to, on the one volume that may be written."""
+def _engine_env(mirror: str | None) -> dict[str, str]:
+    """Where vLLM and its libraries write to, the one volume that may be written, and load from."""
     home = {"HOME": CACHE_MOUNT, "USER": "vllm", "LOGNAME": "vllm", "TMPDIR": "/tmp"}  # noqa: S108 - a volume of the pod's own
     folders = {
         "HF_HOME": "huggingface",
@@ -230,7 +232,9 @@ def _engine_env() -> dict[str, str]:
         "XDG_CONFIG_HOME": "xdg-config",
     }
     silent = {"HF_HUB_DISABLE_TELEMETRY": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    return home | {name: f"{CACHE_MOUNT}/{folder}" for name, folder in folders.items()} | silent
+    source = {} if mirror is None else {"HF_ENDPOINT": mirror}
+    places = {name: f"{CACHE_MOUNT}/{folder}" for name, folder in folders.items()}
+    return home | places | silent | source
 
 
 def _env(values: Mapping[str, str]) -> list[JsonValue]:

@@ -1,6 +1,8 @@
 """What Kubernetes cannot honour, each reason with its way out. Pure."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Final
 
 from portway.errors import Problem
 from portway.models import Model
@@ -9,6 +11,9 @@ from portway.spec import InferenceServiceSpec
 from portway.target import Placement
 from portway.targets.kubernetes.nodes import flavour_of, nodes, regions
 from portway.targets.kubernetes.options import Flavour, KubernetesOptions
+
+LONGEST_RANGE: Final = {4: 8, 6: 32}
+"""The shortest prefix of addresses that one network has, by IP version."""
 
 RESERVED_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 
@@ -48,6 +53,7 @@ def of_options(
     yield from _region_and_node(placement, options)
     yield from _scaling(spec, options)
     yield from _hostname(spec, options)
+    yield from _weights(options)
     if options.gpu_claim == "dra":
         yield Problem(
             "placement.options.gpu_claim",
@@ -116,6 +122,32 @@ def _scaling(spec: InferenceServiceSpec, options: KubernetesOptions) -> Iterator
             "is 0, and nothing in a cluster wakes a service without pods; raise min to 1, or install "
             "KEDA with its HTTP add-on and set options.scale_to_zero: keda",
         )
+
+
+def _weights(options: KubernetesOptions) -> Iterator[Problem]:
+    """A mirror and its addresses belong together: a NetworkPolicy cannot name a host."""
+    path = "placement.options.weights_networks"
+    if options.weights_mirror is not None and not options.weights_networks:
+        yield Problem(
+            path,
+            "is empty, and pods can reach a mirror only by its addresses; list the ranges that "
+            f"{options.weights_mirror} is in, such as 10.20.0.0/24",
+        )
+    if options.weights_mirror is None and options.weights_networks:
+        yield Problem(path, "is set without weights_mirror; name the mirror too, or remove it")
+    for text in options.weights_networks:
+        why = _why_no_network(text)
+        if why is not None:
+            yield Problem(path, f"has {text!r}, {why}; write a range such as 10.20.0.0/24")
+
+
+def _why_no_network(text: str) -> str | None:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        return "which is no range of addresses"
+    wide = network.prefixlen < LONGEST_RANGE[network.version]
+    return "which is a part of the internet rather than a network of yours" if wide else None
 
 
 def _hostname(spec: InferenceServiceSpec, options: KubernetesOptions) -> Iterator[Problem]:

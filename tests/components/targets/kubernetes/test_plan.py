@@ -191,6 +191,48 @@ def test_nothing_private_can_be_reached_from_a_pod() -> None:
     }
 
 
+MIRROR = {"weights_mirror": "http://hub.internal:8081/hf", "weights_networks": ["10.20.0.0/24"]}
+
+
+def test_pods_with_a_mirror_reach_names_and_the_mirror_only() -> None:
+    plan = planned(place={"options": MIRROR})
+    dns, weights = spec_of(plan, "traffic")["egress"]
+    assert {port["port"] for port in dns["ports"]} == {53}
+    assert weights == {
+        "to": [{"ipBlock": {"cidr": "10.20.0.0/24"}}],
+        "ports": [{"protocol": "TCP", "port": 8081}],
+    }
+    env = {one["name"]: one["value"] for one in containers(plan)["vllm"]["env"]}
+    assert env["HF_ENDPOINT"] == "http://hub.internal:8081/hf"
+
+
+@pytest.mark.parametrize(("url", "port"), [("https://a.internal", 443), ("http://a.internal", 80)])
+def test_a_mirror_is_reached_on_the_port_of_its_scheme(url: str, port: int) -> None:
+    plan = planned(place={"options": {**MIRROR, "weights_mirror": url}})
+    assert spec_of(plan, "traffic")["egress"][1]["ports"] == [{"protocol": "TCP", "port": port}]
+
+
+def test_a_service_with_a_boundary_is_told_what_pods_without_a_mirror_can_reach() -> None:
+    said = [note for note in planned(residency="eu").notes if "weights_mirror" in note]
+    assert len(said) == 1
+    assert not [n for n in planned(place={"options": MIRROR}).notes if "weights_mirror" in n]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"weights_mirror": "https://hub.internal"}, "is empty"),
+        ({"weights_networks": ["10.20.0.0/24"]}, "without weights_mirror"),
+        ({**MIRROR, "weights_networks": ["hub.internal"]}, "no range of addresses"),
+        ({**MIRROR, "weights_networks": ["0.0.0.0/1"]}, "a part of the internet"),
+        ({**MIRROR, "weights_networks": ["::/0"]}, "a part of the internet"),
+    ],
+)
+def test_a_mirror_that_pods_could_not_be_held_to_is_refused(options: Json, why: str) -> None:
+    refusal = refused(place={"options": options})
+    assert why in refusal["placement.options.weights_networks"]
+
+
 def test_new_runtime_code_is_a_new_config_map() -> None:
     plan = planned()
     code = cast("Json", plan.objects["runtime"])

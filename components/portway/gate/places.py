@@ -42,7 +42,7 @@ class Reading:
 
     Attributes:
         because: the reviewed reason, if any.
-        may_omit: leaving its place out says nothing: it is where what it belongs to is.
+        may_omit: a setting or a grant: leaving its place out, or ``global``, says nothing of data.
         zones: paths of zones within its region, which may stand in another country.
         narrowed: path of the regions that replace a place which is no region (``global``).
     """
@@ -183,7 +183,9 @@ def _own(resource: Resource, facts: ResourceFacts, how: Reading) -> Iterator[At 
     seen = [one for path in facts.region for one in resource.properties.every(path)]
     if seen:
         is_narrowed = bool(how.narrowed and resource.properties.every(how.narrowed))
-        yield from (_read(one) for one in seen if not (is_narrowed and _is_no_region(one)))
+        yield from (
+            _read(one) for one in seen if not _is_excused(one, how, is_narrowed=is_narrowed)
+        )
         return
     if how.may_omit:
         return
@@ -236,8 +238,12 @@ def _by_its_own_name(resource: Resource) -> At | None:
     return None
 
 
-def _is_no_region(seen: Known | Unknown) -> bool:
-    return isinstance(seen, Known) and isinstance(seen.value, str) and not country_of(seen.value)
+def _is_excused(seen: Known | Unknown, how: Reading, *, is_narrowed: bool) -> bool:
+    """Whether a place need not be judged: ``global`` of a setting, or a name that regions replace."""
+    if not isinstance(seen, Known) or not isinstance(seen.value, str):
+        return False
+    is_setting = how.may_omit and seen.value.strip().lower() == "global"
+    return is_setting or (is_narrowed and country_of(seen.value) is None)
 
 
 def _endpoint(seen: Known | Unknown) -> At | Nowhere:

@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup engine demo test fix golden sandbox-up sandbox-down clean
+.PHONY: setup engine demo test fix golden inventory sandbox-up sandbox-down clean
 
 setup:
 	@$(or $(PYTHON),python3) tools/bootstrap.py
@@ -25,6 +25,9 @@ test: engine
 fix: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+inventory: setup
+	@$(BIN)/python tools/inventory.py
 
 sandbox-up: engine
 	@$(BIN)/portway sandbox start

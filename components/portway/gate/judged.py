@@ -25,6 +25,8 @@ from portway.gate.values import Known, Unknown
 
 FAMILIES = ("copies", "logs", "keys", "edges", "network", "movement", "compute")
 _TABLES = ("aws", "gcp", "kubernetes")
+_INVENTORY = "inventory"
+"""The table that ``make inventory`` writes: for each reading, by type, the paths it is for."""
 Judge = Callable[[Resource, ResidencyContext, Stack | None], Iterator[Violation]]
 
 
@@ -62,21 +64,30 @@ _ROWS = TypeAdapter(tuple[Row, ...])
 
 @cache
 def family(name: str) -> tuple[Row, ...]:
-    """Every row of one family, of all clouds.
+    """Every row of one family, of all clouds: those made by hand, then those of the inventory.
 
     Raises:
         Missing: a table that ships with the package is absent or broken.
     """
-    rows: list[Row] = []
-    for cloud in _TABLES:
-        rows += _ROWS.validate_python(_table(cloud).get(name, []))
-    return tuple(rows)
+    found = list(rows_by_hand(name))
+    for group in _table(_INVENTORY).get(name, []):
+        for token, paths in group["types"].items():
+            found += [Row(token, path, group["reads"], group["says"]) for path in paths]
+    return tuple(found)
+
+
+def rows_by_hand(name: str) -> tuple[Row, ...]:
+    """The rows of one family that people wrote."""
+    tables = (_table(cloud).get(name, []) for cloud in _TABLES)
+    return tuple(row for table in tables for row in _ROWS.validate_python(table))
 
 
 @cache
 def rows_of(name: str, token: str) -> tuple[Row, ...]:
     """The rows of family ``name`` that are about resources of type ``token``."""
-    return tuple(row for row in _by_package(name)[_package(token)] if fnmatchcase(token, row.type))
+    by_type = _by_type(name)
+    globs = (row for row in by_type.get(_package(token), ()) if fnmatchcase(token, row.type))
+    return (*globs, *by_type.get(token, ()))
 
 
 @cache
@@ -196,11 +207,12 @@ def _hashable(value: object) -> object:
 
 
 @cache
-def _by_package(name: str) -> Mapping[str, tuple[Row, ...]]:
+def _by_type(name: str) -> Mapping[str, list[Row]]:
+    """Rows by type, and those whose type is a glob by package."""
     found: dict[str, list[Row]] = defaultdict(list)
     for row in family(name):
-        found[_package(row.type)].append(row)
-    return defaultdict(tuple[Row, ...], {key: tuple(rows) for key, rows in found.items()})
+        found[_package(row.type) if set("*?[") & set(row.type) else row.type].append(row)
+    return found
 
 
 def _package(token: str) -> str:

@@ -28,9 +28,7 @@ _PLAIN = re.compile(rf"(?<![\w.@-])(?:{_VENDOR})\.{_MODEL}")
 _SAFE = re.compile(rf"(?:[a-z-]+\.)?(?:{_VENDOR})\.[A-Za-z0-9.:_-]+")
 _UPSTREAM = re.compile(r"(?<![\w/:-])bedrock:(?P<model>arn:\S+|[A-Za-z0-9][A-Za-z0-9.:_-]*)")
 _HOST = re.compile(r"bedrock[a-z-]*\.(?P<region>[a-z0-9-]+)\.(?:amazonaws\.com|api\.aws)")
-_OPAQUE = frozenset(
-    {"application-inference-profile", "prompt-router", "default-prompt-router", "guardrail-profile"}
-)
+_OPAQUE = frozenset({"application-inference-profile", "prompt-router", "default-prompt-router"})
 """Kinds of ARN that do not say what they lead to."""
 _LONGEST = 100
 
@@ -145,7 +143,7 @@ def _of_arn(match: re.Match[str]) -> Route:
         return Route(called, "*", region)
     if kind in _OPAQUE:
         return Route(called, f"{kind}.{name}", region)
-    if kind == "inference-profile":
+    if kind in ("inference-profile", "guardrail-profile"):
         return Route(called, name or "*", region)
     # A foundation model, and whatever else has a region of its own, is served there.
     return Route(called, None, region)

@@ -1,4 +1,4 @@
-"""Where a Bedrock call may be served: model id or inference profile, and the region it comes from."""
+"""Where a Bedrock call may be served: a model or a profile, and the region it comes from."""
 
 import re
 from functools import cache
@@ -8,9 +8,10 @@ from portway.residency.boundary import commercial_aws_regions, normalise_region
 from portway.residency.tables import table
 
 _TABLE = "bedrock_profiles.json"
+_GUARDRAIL = "guardrail."
 _ARN = re.compile(
     r"arn:aws[a-z-]*:bedrock:(?P<region>[a-z0-9-]*):\d*:"
-    r"(?P<kind>foundation-model|inference-profile)/(?P<name>.+)"
+    r"(?P<kind>foundation-model|inference-profile|guardrail-profile)/(?P<name>.+)"
 )
 
 
@@ -18,7 +19,7 @@ def destinations(model: str, source_region: str) -> frozenset[str] | None:
     """Every AWS region that may serve ``model`` when it is called from ``source_region``.
 
     Args:
-        model: a foundation model id, an inference profile id, or the ARN of either.
+        model: a foundation model id, the id of an inference or a guardrail profile, or an ARN of one.
         source_region: the region whose Bedrock endpoint is called.
 
     Returns:
@@ -26,6 +27,7 @@ def destinations(model: str, source_region: str) -> frozenset[str] | None:
         told: an unknown prefix, a source the profile is not offered in, an application profile,
         an ARN without a region.
     """
+    model = model.strip().lower()
     arn = _ARN.fullmatch(model)
     if arn:
         if not arn["region"]:
@@ -46,7 +48,7 @@ def is_profile(model: str) -> bool:
     """Whether ``model`` is an inference profile: anything that is not a vendor's plain model id."""
     arn = _ARN.fullmatch(model)
     if arn:
-        return arn["kind"] == "inference-profile"
+        return arn["kind"] != "foundation-model"
     return model.partition(".")[0] not in table(_TABLE)["providers"]
 
 
@@ -67,4 +69,6 @@ def _rules(prefix: str) -> tuple[dict[str, Any], ...]:
 
 
 def _covers(rule: dict[str, Any], name: str) -> bool:
-    return not rule["models"] or name.startswith(tuple(rule["models"]))
+    if rule["models"]:
+        return name.startswith(tuple(rule["models"]))
+    return not name.startswith(_GUARDRAIL)

@@ -23,6 +23,13 @@ US_THREE = {"us-east-1", "us-east-2", "us-west-2"}
         ("global.anthropic.claude-opus-4-5", "eu-west-1", set(commercial_aws_regions())),
         ("arn:aws:bedrock:eu-west-1::foundation-model/mistral.ministral-3-8b-instruct", "us-east-1", {"eu-west-1"}),
         ("arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-sonnet-4-5-x", "us-east-1", EU_SIX),
+        ("eu.guardrail.v1:0", "eu-west-1", EU_SIX),
+        ("eu.guardrail.v1:0", "eu-west-2", EU_SIX | {"eu-west-2"}),
+        ("us.guardrail.v1:0", "us-east-1", US_THREE | {"us-west-1"}),
+        ("us-gov.guardrail.v1:0", "us-gov-west-1", {"us-gov-east-1", "us-gov-west-1"}),
+        ("arn:aws:bedrock:eu-west-1:123456789012:guardrail-profile/eu.guardrail.v1:0", "eu-west-1", EU_SIX),
+        ("arn:aws-us-gov:bedrock:us-gov-west-1:1:guardrail-profile/us-gov.guardrail.v1:0", "x", {"us-gov-east-1", "us-gov-west-1"}),
+        (" EU.anthropic.claude-sonnet-4-5-20250929-v1:0\n", " EU-WEST-1 ", EU_SIX),
     ],
 )  # fmt: skip
 def test_a_call_may_be_served_where_the_vendor_says(
@@ -40,6 +47,9 @@ def test_a_call_may_be_served_where_the_vendor_says(
         ("arn:aws:bedrock:::foundation-model/mistral.x", "eu-west-1"),
         ("arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc", "eu-west-1"),
         ("gpt-4", "eu-west-1"),
+        ("jp.guardrail.v1:0", "ap-northeast-1"),
+        ("eu.guardrail.v1:0", "us-east-1"),
+        ("mars.guardrail.v1:0", "eu-west-1"),
         ("eu.", "eu-west-1"),
         ("", "eu-west-1"),
     ],

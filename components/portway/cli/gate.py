@@ -1,29 +1,66 @@
 """``portway gate``: previews with both policy packs on; no login, no credentials, no network."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
-from portway.cli.output import console, output_options, print_json, say
-from portway.errors import BadInput, Problem
-from portway.gate.record import Reported
+from portway.cli.gate_output import progress, show, wrote
+from portway.cli.output import output_options, print_json
+from portway.errors import BadInput, PortwayError, Problem
+from portway.gate.notes import notes
+from portway.gate.report import GateReport
+from portway.gate.reports import FORMATS, ready, write
+from portway.gate.reports.github import annotations as annotated
+from portway.gate.reports.json import document
+from portway.gate.reports.locate import Locator, locator_for
 from portway.gate.run import (
+    DEADLINE_SECONDS,
+    Policies,
     StackReport,
     Subject,
-    Verdict,
     load_policies,
     run_gate,
     subjects_of,
 )
-from portway.gate.workshop import policies_folder, workshop
+from portway.gate.session import utc_today
+from portway.gate.state import judge_states, read_states
+from portway.gate.workshop import config_files, policies_folder, workshop
 from portway.spec.load import load_stack, plan_stack
 from portway.spec.project import find_project, stack_names
 
-_EXIT_CODES = {Verdict.PASSED: 0, Verdict.REFUSED: 1, Verdict.FAILED: 3}
-_COLOURS = {Verdict.PASSED: "green", Verdict.REFUSED: "red", Verdict.FAILED: "magenta"}
+_FILE = click.Path(dir_okay=True, path_type=Path)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for: stacks of a program, or exported states."""
+
+    stacks: tuple[str, ...]
+    program: Path | None
+    states: tuple[Path, ...]
+    deadline_seconds: float
+
+    @property
+    def home(self) -> Path:
+        """Where the organisation's configuration is looked for, from here upward."""
+        try:
+            return find_project()
+        except BadInput:
+            return Path.cwd()
+
+
+def _report_options(function: Callable[..., object]) -> Callable[..., object]:
+    helps = {
+        "sarif": "Write SARIF 2.1.0 for code-scanning tools.",
+        "junit": "Write JUnit XML for CI systems.",
+        "markdown": "Write Markdown for a pull-request comment.",
+    }
+    for name in reversed(FORMATS):
+        function = click.option(f"--{name}", type=_FILE, metavar="FILE", help=helps[name])(function)
+    return function
 
 
 @click.command()
@@ -33,69 +70,136 @@ _COLOURS = {Verdict.PASSED: "green", Verdict.REFUSED: "red", Verdict.FAILED: "ma
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Judge this Pulumi Python program instead, also one that uses none of our components.",
 )
+@click.option(
+    "--state",
+    "states",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Judge what was deployed: the JSON of `pulumi stack export`. May be given more than once.",
+)
+@_report_options
+@click.option(
+    "--annotations/--no-annotations",
+    default=None,
+    help="Mark the lines in GitHub's logs, on stderr. On by itself in GitHub Actions.",
+)
+@click.option(
+    "--timeout",
+    "deadline_seconds",
+    type=click.FloatRange(min=1),
+    default=DEADLINE_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stop a preview that takes longer; it then counts as not judged.",
+)
 @output_options
-def command(*, stacks: tuple[str, ...], program: Path | None, as_json: bool, no_color: bool) -> int:
+def command(
+    *,
+    stacks: tuple[str, ...],
+    program: Path | None,
+    states: tuple[Path, ...],
+    annotations: bool | None,
+    deadline_seconds: float,
+    as_json: bool,
+    no_color: bool,
+    **reports: Path | None,
+) -> int:
     """Preview STACKS (all, when none is named) with both packs on, and say what they refuse.
 
     The real engine runs the program against stand-in plugins in a folder that is thrown away:
-    no login, no credentials, no network, and nothing is created. The packs and their configuration
-    are those in ``policies/``.
+    no login, no credentials, no network, and nothing is created. The packs are those in
+    ``policies/``, and so is their configuration: ``policies/residency.json``, ``policies/cost.json``.
 
     Exit code 0: every stack passed; 1: a rule refused; 2: bad input or configuration; 3: a stack
-    could not be judged wholly, which is never a pass.
+    could not be judged wholly, which is never a pass. Reports are written whatever the outcome.
     """
-    policies = load_policies(policies_folder(_project()))
-    subjects = subjects_of(program.resolve(), stacks) if program else _own(stacks)
-
-    def progress(report: StackReport) -> None:
-        say(f"{report.stack}: {report.verdict}", no_color=no_color, err=True)
-
-    with workshop() as place:
-        reports = run_gate(subjects, policies, place, progress)
+    asked = Asked(stacks, program, states, deadline_seconds)
+    files = {name: file for name, file in reports.items() if file is not None}
+    ready(files)
+    locator = locator_for(asked.home if program is None else program)
+    marks = os.environ.get("GITHUB_ACTIONS") == "true" if annotations is None else annotations
+    try:
+        report = _judged(asked, no_color=no_color)
+    except PortwayError as error:
+        failed = GateReport((), (), {}, utc_today(), faults=(str(error),), ended=error.exit_code)
+        _hand_over(failed, files, locator, marks=marks)
+        raise
+    _hand_over(report, files, locator, marks=marks)
     if as_json:
-        print_json(as_document(reports))
+        print_json(document(report))
     else:
-        _print(reports, no_color=no_color)
-    return max(_EXIT_CODES[report.verdict] for report in reports)
+        show(report, no_color=no_color)
+        wrote(files, no_color=no_color)
+    return report.exit_code
 
 
-def as_document(reports: Sequence[StackReport]) -> dict[str, object]:
-    """The report for programs."""
-    return {
-        "passed": all(report.verdict is Verdict.PASSED for report in reports),
-        "stacks": [
-            {
-                "stack": report.stack,
-                "verdict": report.verdict.value,
-                "judged": report.judged,
-                "violations": [_violation(one) for one in _refusals(report)],
-                "advice": [_violation(one) for one in _advice(report)],
-                "faults": list(report.faults),
-            }
-            for report in reports
-        ],
-    }
+def _hand_over(
+    report: GateReport, files: dict[str, Path], locator: Locator, *, marks: bool
+) -> None:
+    write(files, report, locator)
+    for line in annotated(report, locator) if marks else ():
+        click.echo(line, err=True)
 
 
-def _violation(said: Reported) -> dict[str, str]:
-    return {
-        "rule": said.rule,
-        "pack": said.pack,
-        "resource": said.resource,
-        "urn": said.urn,
-        "message": said.message,
-    }
+def _judged(asked: Asked, *, no_color: bool) -> GateReport:
+    """Judge what was asked for.
+
+    Raises:
+        PortwayError: nothing could be judged.
+    """
+    _refuse_contradictions(asked)
+    places = [asked.home] if asked.program is None else [asked.home, asked.program.resolve()]
+    policies = load_policies(policies_folder(asked.home), config_files(places))
+    if asked.states:
+        states = read_states(asked.states)
+        with progress(len(states), no_color=no_color) as done, workshop() as place:
+            found = judge_states(states, policies, place, done, asked.deadline_seconds)
+        hints = tuple(hint for state in states for hint in state.hints)
+        return _report(found, policies, hints, every_stack=False)
+    subjects = _subjects(asked)
+    with progress(len(subjects), no_color=no_color) as done, workshop() as place:
+        found = run_gate(subjects, policies, place, done, asked.deadline_seconds)
+    is_theirs = all(_is_for(file, subjects) for file in policies.files.values())
+    return _report(found, policies, (), every_stack=not asked.stacks and is_theirs)
 
 
-def _own(stacks: tuple[str, ...]) -> tuple[Subject, ...]:
-    """Stacks of this project. What is wrong in a spec is said before any engine starts.
+def _report(
+    found: tuple[StackReport, ...],
+    policies: Policies,
+    hints: tuple[str, ...],
+    *,
+    every_stack: bool,
+) -> GateReport:
+    today = utc_today()
+    said = notes(policies, found, today, every_stack=every_stack)
+    return GateReport(found, policies.packs, policies.configs, today, (*hints, *said))
+
+
+def _refuse_contradictions(asked: Asked) -> None:
+    """Raises: BadInput: a program and a state at once."""
+    if asked.states and (asked.stacks or asked.program is not None):
+        message = "judges what was deployed; leave out STACKS and --program"
+        raise BadInput([Problem("--state", message)])
+
+
+def _is_for(file: Path, subjects: tuple[Subject, ...]) -> bool:
+    """Whether a configuration file belongs to the repository of every program judged."""
+    repository = file.resolve().parent.parent
+    return all(subject.project.resolve().is_relative_to(repository) for subject in subjects)
+
+
+def _subjects(asked: Asked) -> tuple[Subject, ...]:
+    """The stacks to judge. What is wrong in a spec is said before any engine starts.
 
     Raises:
         BadInput: every problem of every stack.
     """
+    if asked.program is not None:
+        return subjects_of(asked.program.resolve(), asked.stacks)
     project = find_project()
     problems: list[Problem] = []
-    names = tuple(dict.fromkeys(stacks)) or stack_names(project)
+    names = tuple(dict.fromkeys(asked.stacks)) or stack_names(project)
     for name in names:
         try:
             plan_stack(load_stack(project, name))
@@ -104,47 +208,3 @@ def _own(stacks: tuple[str, ...]) -> tuple[Subject, ...]:
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return tuple(Subject(project, name) for name in names)
-
-
-def _project() -> Path | None:
-    try:
-        return find_project()
-    except BadInput:
-        return None
-
-
-def _print(reports: Sequence[StackReport], *, no_color: bool) -> None:
-    out = console(no_color=no_color)
-    table = Table("stack", "resources judged", "refused", "verdict", box=None, pad_edge=False)
-    for report in reports:
-        colour = _COLOURS[report.verdict]
-        table.add_row(
-            escape(report.stack),
-            str(report.judged),
-            str(len(_refusals(report))),
-            f"[{colour}]{report.verdict}[/]",
-        )
-    out.print(table)
-    for report in reports:
-        for one in _refusals(report):
-            _line(report.stack, f"[{one.rule or one.policy}]", one.message, no_color=no_color)
-        for one in _advice(report):
-            _line(
-                report.stack, f"advice [{one.rule or one.policy}]", one.message, no_color=no_color
-            )
-        for fault in report.faults:
-            _line(report.stack, "not judged:", fault, no_color=no_color)
-
-
-def _line(stack: str, lead: str, text: str, *, no_color: bool) -> None:
-    say("", no_color=no_color)
-    say(f"{stack}: {lead}", no_color=no_color, bold=True)
-    say(f"  {text}", no_color=no_color)
-
-
-def _refusals(report: StackReport) -> Sequence[Reported]:
-    return () if report.record is None else report.record.refusals
-
-
-def _advice(report: StackReport) -> Sequence[Reported]:
-    return () if report.record is None else report.record.advice

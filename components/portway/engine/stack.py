@@ -232,7 +232,7 @@ class Stack:
             with NamedTemporaryFile("w", suffix=".json") as empty, event_log(events) as recording:
                 empty.write("{}")
                 empty.flush()
-                words = [*verb, *common, *_pack_words(packs, empty.name), *recording]
+                words = [*verb, *common, *pack_words(packs, empty.name), *recording]
                 done = self._command.call(words, self.project, _RECORDING, on_output, on_output)
         except OutOfTime as error:
             late = str(error)
@@ -245,8 +245,13 @@ class Stack:
         return Outcome(done.code == 0, done.stdout, done.stderr, tuple(events))
 
 
-def _pack_words(packs: Sequence[Pack], empty: str) -> list[str]:
-    """The engine wants a configuration for every pack or for none."""
+def pack_words(packs: Sequence[Pack], empty: str) -> list[str]:
+    """Arguments that turn ``packs`` on. The engine wants a configuration for every pack or for none.
+
+    Args:
+        packs: in the order they run.
+        empty: a file with an empty configuration.
+    """
     words = [word for pack in packs for word in ("--policy-pack", str(pack.path))]
     if any(pack.config for pack in packs):
         for pack in packs:

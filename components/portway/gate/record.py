@@ -1,12 +1,13 @@
 """What a preview's events prove: what was judged, what was said, and what was not judged at all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _PROVIDER = "pulumi:providers:"
 _NOT_RUN = "can't run policy"
+_BROKE = "this rule broke ("
 _READS = frozenset({"read", "read-replacement", "refresh", "delete", "delete-replaced"})
 _PREFIX = "portway-"
 _FAILED = "preview failed"
@@ -49,6 +50,8 @@ class Record:
         components: those of them that only hold others.
         analysed: by pack, the URNs given to its resource policies.
         whole: packs whose stack policies were run to their end.
+        broken: what rules said of themselves that broke, by rule.
+        texts: every text among the inputs, and the names of providers: what a stack speaks of.
     """
 
     packs: frozenset[str]
@@ -59,6 +62,8 @@ class Record:
     not_run: tuple[str, ...] = ()
     components: frozenset[str] = frozenset()
     errors: tuple[str, ...] = field(default=())
+    texts: frozenset[str] = frozenset()
+    broken: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
     def refusals(self) -> tuple[Reported, ...]:
@@ -73,6 +78,9 @@ class Record:
     def gaps(self, packs: Iterable[str]) -> tuple[str, ...]:
         """Why this preview proves less than a whole judgement by ``packs``; empty when it is whole."""
         found = [f"a policy was not run: {text}" for text in self.not_run]
+        for rule, texts in sorted(self.broken.items()):
+            more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
+            found.append(f"[{rule}] {texts[0]}{more}")
         if not set(self.registered) - self.components and not self.errors:
             found.append("the program registered no resource, so nothing was judged")
         for pack in sorted(packs):
@@ -109,26 +117,63 @@ def read_events(events: Sequence[Event], errors: Iterable[str] = ()) -> Record:
             ran: Mapping[str, Any] = event["summaryEvent"].get("PolicyPacks") or {}
             packs.update(name.split("|")[0].removeprefix(_PREFIX) for name in ran)
     said = [event["policyEvent"] for event in events if "policyEvent" in event]
+    reported = [_reported(one) for one in said if not _was_not_run(one)]
+    broken: dict[str, tuple[str, ...]] = {}
+    for one in reported:
+        if one.message.startswith(_BROKE):
+            broken[one.rule] = (*broken.get(one.rule, ()), one.message)
     return Record(
         packs=frozenset(packs),
         registered=tuple(one["urn"] for one in _registered(events)),
         components=frozenset(one["urn"] for one in _registered(events) if _only_holds(one)),
         analysed={pack: frozenset(urns) for pack, urns in analysed.items()},
         whole=frozenset(whole),
-        reported=tuple(_reported(one) for one in said if not _was_not_run(one)),
+        reported=tuple(one for one in reported if not one.message.startswith(_BROKE)),
         not_run=tuple(one["message"].strip() for one in said if _was_not_run(one)),
         errors=tuple(error for error in errors if error != _FAILED),
+        broken=broken,
+        texts=frozenset(text for one in _resources(events) for text in texts_of(one.get("new"))),
     )
+
+
+def texts_of(state: Event | None) -> Iterator[str]:
+    """What the inputs of a resource say, its URN, and of a provider its name."""
+    if not state:
+        return
+    urn = str(state.get("urn", ""))
+    yield urn
+    if str(state.get("type", "")).startswith(_PROVIDER):
+        yield urn.rpartition("::")[2]
+    yield from _leaves(state.get("inputs"))
+
+
+def is_managed(token: str) -> bool:
+    """Whether a type is a resource of its own: neither the stack nor a provider."""
+    return token != _STACK_TYPE and not token.startswith(_PROVIDER)
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in cast("Mapping[str, object]", value).values():
+            yield from _leaves(item)
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _leaves(item)
+
+
+def _resources(events: Sequence[Event]) -> Iterator[Event]:
+    for event in events:
+        metadata = event.get("resourcePreEvent", {}).get("metadata", {})
+        if metadata.get("type"):
+            yield metadata
 
 
 def _registered(events: Sequence[Event]) -> Iterable[Event]:
     """What the program means to have: not the stack, not providers, not what it only reads."""
-    for event in events:
-        metadata = event.get("resourcePreEvent", {}).get("metadata", {})
-        token: str = metadata.get("type", "")
-        if not token or metadata.get("op") in _READS:
-            continue
-        if token != _STACK_TYPE and not token.startswith(_PROVIDER):
+    for metadata in _resources(events):
+        if metadata.get("op") not in _READS and is_managed(metadata["type"]):
             yield metadata
 
 

@@ -1,10 +1,11 @@
 """The gate: a real preview with the packs on, read from the engine's events. It fails closed."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -15,14 +16,16 @@ from ruamel.yaml.error import YAMLError
 from portway.engine.engine import Engine
 from portway.engine.environment import Places, engine_environment
 from portway.engine.mirror import mirror, stack_config_dir
+from portway.engine.stack import Outcome, Stack
 from portway.engine.stack import Pack as EnginePack
-from portway.engine.stack import Stack
 from portway.errors import BadInput, Missing, PortwayError, Problem
+from portway.gate.config import PackConfig
 from portway.gate.pack import Pack, load_pack
 from portway.gate.record import Record, read_events
 
 PACKS = ("residency", "cost")
-_AT_ONCE = 2
+DEADLINE_SECONDS = 600.0
+_AT_ONCE = min(4, os.cpu_count() or 1)
 _NO_STACK_FILE = "gate"
 
 
@@ -50,11 +53,15 @@ class StackReport:
     Attributes:
         record: None when the preview could not even begin.
         faults: why it was not judged, or not wholly.
+        project: the folder of its program; None for an exported state.
+        state: the exported state; None for a program.
     """
 
     stack: str
     record: Record | None
     faults: tuple[str, ...]
+    project: Path | None = None
+    state: Path | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -78,6 +85,12 @@ class Policies:
 
     packs: tuple[Pack, ...]
     files: Mapping[str, Path]
+    configs: Mapping[str, PackConfig] = field(default_factory=dict[str, PackConfig])
+
+    @property
+    def for_engine(self) -> tuple[EnginePack, ...]:
+        """The packs as the engine is told of them."""
+        return tuple(EnginePack(pack.folder, self.files[pack.name]) for pack in self.packs)
 
 
 @dataclass(frozen=True)
@@ -88,24 +101,25 @@ class Workshop:
     places: Places
 
 
-def load_policies(folder: Path) -> Policies:
-    """Both packs in ``folder`` with ``<pack>.json`` beside them.
+def load_policies(folder: Path, files: Mapping[str, Path] | None = None) -> Policies:
+    """Both packs in ``folder``, each with its file of ``files``, else with ``<pack>.json`` beside it.
 
     Raises:
         Missing: a pack or its configuration is absent.
         BadInput: everything wrong in the configurations.
     """
     packs = tuple(load_pack(folder / name) for name in PACKS)
-    files = {pack.name: folder / f"{pack.name}.json" for pack in packs}
+    files = {pack.name: folder / f"{pack.name}.json" for pack in packs} | dict(files or {})
     problems: list[Problem] = []
+    configs: dict[str, PackConfig] = {}
     for pack in packs:
         try:
-            pack.configure_from(files[pack.name])
+            configs[pack.name] = pack.configure_from(files[pack.name])
         except BadInput as error:
             problems += [problem.at(str(files[pack.name])) for problem in error.problems]
     if problems:
         raise BadInput(problems)
-    return Policies(packs, files)
+    return Policies(packs, files, configs)
 
 
 def subjects_of(program: Path, stacks: Sequence[str] = ()) -> tuple[Subject, ...]:
@@ -138,8 +152,16 @@ def run_gate(
     policies: Policies,
     workshop: Workshop,
     on_done: Callable[[StackReport], object] = lambda _: None,
+    deadline_seconds: float | None = None,
 ) -> tuple[StackReport, ...]:
     """Preview every subject with every pack on; nothing is created and no login is needed.
+
+    Args:
+        subjects: judged a few at a time; the reports are in their order.
+        policies: the packs and their configuration.
+        workshop: where to work.
+        on_done: told of each report as soon as it is there, from whatever thread made it.
+        deadline_seconds: how long a preview may take before it is stopped and counts as failed.
 
     Raises:
         Missing: there is nothing to judge.
@@ -149,7 +171,8 @@ def run_gate(
 
     def judge(numbered: tuple[int, Subject]) -> StackReport:
         number, subject = numbered
-        report = _judge(subject, policies, workshop, workshop.places.root / f"project-{number}")
+        shown = workshop.places.root / f"project-{number}"
+        report = _judge(subject, policies, workshop, shown, deadline_seconds)
         on_done(report)
         return report
 
@@ -157,24 +180,40 @@ def run_gate(
         return tuple(pool.map(judge, enumerate(subjects)))
 
 
-def _judge(subject: Subject, policies: Policies, workshop: Workshop, shown: Path) -> StackReport:
+def _judge(
+    subject: Subject,
+    policies: Policies,
+    workshop: Workshop,
+    shown: Path,
+    deadline_seconds: float | None,
+) -> StackReport:
+    def failed(fault: str) -> StackReport:
+        return StackReport(subject.stack, None, (fault,), subject.project)
+
     try:
         mirror(subject.project, shown)
         _close(shown / "Pulumi.yaml")
         environment = engine_environment(workshop.places, workshop.engine, project=shown)
-        stack = Stack(shown, subject.stack, workshop.engine, environment)
-        packs = [EnginePack(pack.folder, policies.files[pack.name]) for pack in policies.packs]
-        outcome = stack.preview(packs)
+        stack = Stack(shown, subject.stack, workshop.engine, environment, deadline_seconds)
+        outcome = stack.preview(policies.for_engine)
     except PortwayError as error:
-        return StackReport(subject.stack, None, (str(error),))
+        return failed(str(error))
     except (OSError, ValueError, LookupError, TypeError) as error:
-        fault = f"the preview of {subject.project} could not begin: {type(error).__name__}: {error}"
-        return StackReport(subject.stack, None, (fault,))
+        reason = f"{type(error).__name__}: {error}"
+        return failed(f"the preview of {subject.project} could not begin: {reason}")
     record = read_events(outcome.events, outcome.errors)
-    faults = [*record.errors, *record.gaps(pack.name for pack in policies.packs)]
+    faults = faults_of(outcome, record, policies)
+    return StackReport(subject.stack, record, faults, subject.project)
+
+
+def faults_of(outcome: Outcome, record: Record, policies: Policies) -> tuple[str, ...]:
+    """Why ``outcome`` proves less than a whole judgement by every pack; empty when it is whole."""
+    if outcome.out_of_time:
+        return (outcome.out_of_time,)
+    faults = (*record.errors, *record.gaps(pack.name for pack in policies.packs))
     if not outcome.succeeded and not record.refusals and not faults:
-        faults = [outcome.stderr.strip() or "the engine failed and did not say why"]
-    return StackReport(subject.stack, record, tuple(faults))
+        return (outcome.stderr.strip() or "the engine failed and did not say why",)
+    return faults
 
 
 def _close(file: Path) -> None:

@@ -1,7 +1,7 @@
 """Where a gate works: a closed sandbox of its own that is thrown away, and the packs it judges by."""
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from portway.engine.find import find_engine
 from portway.engine.home import create_home
 from portway.errors import Missing
-from portway.gate.run import Workshop
+from portway.gate.run import PACKS, Workshop
 from portway.sandbox.layout import Layout
 from portway.sandbox.plugins import install_plugins
 
@@ -44,3 +44,18 @@ def policies_folder(project: Path | None) -> Path:
         if (folder / "residency").is_dir() and (folder / "cost").is_dir():
             return folder
     raise Missing(f"no policy packs in {candidates[0]}; restore policies/ from version control")
+
+
+def config_files(places: Sequence[Path]) -> dict[str, Path]:
+    """By pack, the nearest ``policies/<pack>.json`` from the first of ``places`` upward that has one.
+
+    So a repository that holds no pack can hold its own configuration of ours.
+    """
+    found: dict[str, Path] = {}
+    for place in places:
+        for folder in (place, *place.parents):
+            for pack in PACKS:
+                file = folder / POLICIES / f"{pack}.json"
+                if pack not in found and file.is_file():
+                    found[pack] = file
+    return found

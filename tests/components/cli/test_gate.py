@@ -9,6 +9,7 @@ from portway.gate.record import Record, Reported
 from portway.gate.run import StackReport, Subject
 from support.command_line import CommandLine
 from support.desk import SPEC, SPEC_FILE, STACK_NAME, Desk
+from support.policy_harness import pack_named
 
 BUCKET = "urn:pulumi:dev::p::gcp:storage/bucket:Bucket::data"
 SAID = Reported(
@@ -26,6 +27,7 @@ def record(*said: Reported) -> Record:
     return Record(frozenset(asked), (BUCKET,), asked, frozenset(asked), said)
 
 
+RULES = {name: [rule.id for rule in pack_named(name).rules] for name in ("residency", "cost")}
 PASSED = StackReport("a.dev.paper", record(), ())
 REFUSED = StackReport("b.dev.paper", record(SAID), ())
 FAILED = StackReport("c.dev.paper", None, ("the program crashed",))
@@ -76,6 +78,11 @@ def test_json_holds_every_violation_and_every_fault(
     reporting(PASSED, REFUSED, FAILED)
     assert json.loads(portway("gate", "--json").out) == {
         "passed": False,
+        "verdict": "failed",
+        "judged": 2,
+        "packs": {"residency": list(RULES["residency"]), "cost": list(RULES["cost"])},
+        "notes": [],
+        "faults": [],
         "stacks": [
             {
                 "stack": "a.dev.paper",
@@ -93,6 +100,8 @@ def test_json_holds_every_violation_and_every_fault(
                     {
                         "rule": "residency-region-inside-boundary",
                         "pack": "residency",
+                        "severity": "critical",
+                        "kind": "refused",
                         "resource": "gcp:storage/bucket:Bucket data",
                         "urn": BUCKET,
                         "message": SAID.message,

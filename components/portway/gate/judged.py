@@ -24,8 +24,8 @@ from portway.gate.rule import Violation
 from portway.gate.values import Known, Unknown
 
 FAMILIES = ("copies", "logs", "keys", "edges", "network", "movement", "compute")
-_TABLES = ("aws", "gcp", "kubernetes")
-_INVENTORY = "inventory"
+_FOLDER = files("portway.gate").joinpath("data", "judged")
+_INVENTORY = "inventory.json"
 """The table that ``make inventory`` writes: for each reading, by type, the paths it is for."""
 Judge = Callable[[Resource, ResidencyContext, Stack | None], Iterator[Violation]]
 
@@ -78,7 +78,8 @@ def family(name: str) -> tuple[Row, ...]:
 
 def rows_by_hand(name: str) -> tuple[Row, ...]:
     """The rows of one family that people wrote."""
-    tables = (_table(cloud).get(name, []) for cloud in _TABLES)
+    clouds = sorted(file.name for file in _FOLDER.iterdir() if file.name != _INVENTORY)
+    tables = (_table(cloud).get(name, []) for cloud in clouds)
     return tuple(row for table in tables for row in _ROWS.validate_python(table))
 
 
@@ -220,15 +221,14 @@ def _package(token: str) -> str:
 
 
 @cache
-def _table(cloud: str) -> dict[str, Any]:
-    """The table of one cloud.
+def _table(name: str) -> dict[str, Any]:
+    """One table, by its file.
 
     Raises:
         Missing: it is absent or broken.
     """
-    file = files("portway.gate").joinpath("data", "judged", f"{cloud}.json")
     try:
-        return cast("dict[str, Any]", json.loads(file.read_text("utf-8")))
+        return cast("dict[str, Any]", json.loads(_FOLDER.joinpath(name).read_text("utf-8")))
     except (OSError, ValueError) as error:
-        what = f"gate/data/judged/{cloud}.json cannot be read: {error}; reinstall portway"
+        what = f"gate/data/judged/{name} cannot be read: {error}; reinstall portway"
         raise Missing(what) from error

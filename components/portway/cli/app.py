@@ -17,6 +17,7 @@ _VERBS = {
         "One service on all three targets in the sandbox, and two refusals.",
     ),
     "gate": ("portway.cli.gate", "Preview with both policy packs on; no login, no credentials."),
+    "verify": ("portway.cli.verify", "Judge an attestation again, with no network."),
     "guardrails": ("portway.cli.guardrails", "Print the clouds' own policies for a boundary."),
     "sandbox": ("portway.cli.sandbox", "Start, stop and inspect the embedded clouds."),
     "doctor": ("portway.cli.doctor", "Say what is installed, what is missing, what to do."),

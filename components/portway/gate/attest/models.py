@@ -1,0 +1,97 @@
+"""The models a stack calls or runs: Bedrock's by profile and region, its own in their containers."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+from portway.gate.attest.hop import Basis, Hop, Place
+from portway.gate.calls import Call, bedrock_calls
+from portway.gate.context import ResidencyContext
+from portway.gate.resource import Resource, Stack
+from portway.gate.tables import table
+from portway.gate.values import Known
+from portway.residency.profiles import destinations
+
+_TABLE = "hops.json"
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@:-]{0,199}")
+_OPTION = "--model"
+_IMAGE = re.compile(
+    r"(?:^|/)(?P<name>(?:vllm|text-generation-inference|tgi|sglang|ollama|triton)[\w.-]*)"
+)
+
+
+def bedrock_hops(stack: Stack, context: ResidencyContext) -> Iterator[Hop]:
+    """One hop for each model that something calls, with every region that may serve it.
+
+    Where nothing is seen to call any, what identities are allowed to call stands for it.
+    """
+    calls = bedrock_calls(stack, context)
+    seen = [call for call in calls if not call.is_grant] or list(calls)
+    yield from dict.fromkeys(map(_bedrock_hop, seen))
+
+
+def container_hops(resource: Resource, places: tuple[Place, ...]) -> Iterator[Hop]:
+    """The models that containers of ``resource`` serve themselves, where the containers are."""
+    for path in table(_TABLE)["containers"]:
+        for seen in resource.properties.every(path):
+            if isinstance(seen, Known) and isinstance(seen.value, dict):
+                container = cast("dict[str, Any]", seen.value)
+                model = _served(container)
+                if model is not None:
+                    same = tuple(replace(place, basis=Basis.SAME_PLACE) for place in places)
+                    yield _hop(resource, same, model=model, note=f"served by {seen.path}")
+
+
+def _bedrock_hop(call: Call) -> Hop:
+    name, model = call.route.name, call.route.model
+    if call.region is None:
+        unknown = (Place(None, call.path, Basis.PROPERTY),)
+        return _hop(
+            call.resource, unknown, model=name, note="the region it is called from is not known"
+        )
+    if model is None:
+        return _hop(call.resource, (Place(call.region, call.path, Basis.HOST),), model=name)
+    reached = destinations(model, call.region)
+    if reached is None:
+        note = f"no table says where it is served when called from {call.region}"
+        return _hop(call.resource, (Place(None, call.path, Basis.PROFILE),), model=name, note=note)
+    places = tuple(Place(one, call.path, Basis.PROFILE) for one in sorted(reached))
+    return _hop(call.resource, places, model=name, called_from=call.region)
+
+
+def _served(container: dict[str, Any]) -> str | None:
+    """The model a container is told to serve; what its image is called where it is not told."""
+    words = [*_words(container.get("command")), *_words(container.get("commands"))]
+    words += _words(container.get("args"))
+    for index, word in enumerate(words):
+        if word == _OPTION and index + 1 < len(words):
+            return _safe(words[index + 1])
+        if isinstance(word, str) and word.startswith(f"{_OPTION}="):
+            return _safe(word.removeprefix(f"{_OPTION}="))
+    image = container.get("image")
+    found = _IMAGE.search(image) if isinstance(image, str) else None
+    return found["name"] if found else None
+
+
+def _words(value: object) -> list[object]:
+    return list(cast("list[object]", value)) if isinstance(value, list) else []
+
+
+def _safe(word: object) -> str:
+    """A model's name as it may be written down; whatever has another shape may be a secret."""
+    is_name = isinstance(word, str) and _MODEL.fullmatch(word) is not None
+    return str(word) if is_name else "a model whose name cannot be shown"
+
+
+def _hop(
+    resource: Resource,
+    places: tuple[Place, ...],
+    *,
+    model: str,
+    called_from: str = "",
+    note: str = "",
+) -> Hop:
+    return Hop(
+        "model", resource.type, resource.name, resource.urn, places, model, called_from, note
+    )

@@ -1,4 +1,8 @@
-"""No model call can be served outside the boundary by way of an inference profile."""
+"""No model call can be served outside the boundary: by an inference profile, or by another endpoint.
+
+Read is whatever a resource tells a program (variables, arguments, step definitions, configuration,
+secrets) and what IAM allows; hosts of hosted models are found in every other property as well.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -6,17 +10,19 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from portway.gate.context import NO_BOUNDARY, ResidencyContext
+from portway.gate.hosted import hosted, hosted_refusal, is_location_variable, location_refusal
 from portway.gate.places import At, places, reading
 from portway.gate.resource import Resource, Stack
 from portway.gate.routes import refusal, routes
 from portway.gate.rule import Rule, Severity, Violation
+from portway.gate.settings import Kind, Setting, settings
 from portway.gate.statements import Grant, grants, is_policy
 from portway.gate.tables import table
-from portway.gate.values import Known, Unknown, shown, steps
+from portway.gate.values import Known, shown, steps
 from portway.residency.boundary import Boundary
 
 _REGION_NAME = re.compile(
-    r"(?i)(?:^|[.\"\]_])(?:aws_|bedrock_|aws_default_|bedrock_aws_)+region(?:_name)?\"?\]?$"
+    r"(?i)(?:^|[_.-])(?:aws[_-]|bedrock[_-]|aws[_-]default[_-]|bedrock[_-]aws[_-])+region(?:[_-]name)?$"
 )
 _MANAGED_POLICY = re.compile(
     r"arn:aws[a-z-]*:iam::(?P<account>aws|\d{12}):policy/(?:[\w-]+/)*(?P<name>[\w+=,.@-]+)"
@@ -25,7 +31,13 @@ _POLICY_TYPES = "aws:iam/*"
 _POLICY = "aws:iam/policy:Policy"
 # A variable that is named after a model may come from a Bedrock resource of the stack, which is
 # judged itself; from any other, nobody can tell what it will name.
-_MODEL_NAME = re.compile(r"(?i)(?:model|profile)(?:_?(?:id|arn|name))?\"?\]?$|bedrock")
+_MODEL_NAME = re.compile(r"(?i)(?:model|profile)(?:_?(?:id|arn|name))?$|bedrock")
+_SAYS_ONLY = re.compile(
+    r"(?i)(?:^|\.)(?:description|comments?|documentation|notes?|title|display_?name|readme|image"
+    r"|api_?(?:version|groups?)|groups?)(?:\[\d+\])?$"
+    r"|(?:^|[.\]])(?:annotations|labels|tags)(?:$|[.\[])|deny|blocked|exclu|except"
+)
+"""Properties that say something about what they name, and call nothing."""
 
 
 def judge(
@@ -36,19 +48,24 @@ def judge(
     if boundary is None:
         return
     facts = reading(resource).facts
-    callers = partial(_callers, resource, context)
+    told = settings(resource)
+    callers = partial(_callers, resource, context, told)
     policies = _policies(resource, facts.model_routes)
     for seen in policies:
         for grant in grants(seen.value, boundary):
             yield from _of_grant(resource, f"{seen.path}.{grant.path}", grant, boundary)
-    for leaf in resource.properties.leaves(*facts.model_routes):
-        if any(_is_under(leaf.path, policy.path) for policy in policies):
+    for setting in told:
+        if any(_is_under(setting.path, policy.path) for policy in policies):
             continue
-        if isinstance(leaf, Unknown):
-            yield from _unknown(resource, leaf, stack)
-        elif isinstance(leaf.value, str):
-            yield from _of_text(resource, leaf.path, leaf.value, callers, boundary)
-            yield from _of_attachment(resource, leaf.path, leaf.value, stack)
+        if setting.value is None:
+            yield from _unknown(resource, setting, stack)
+            continue
+        yield from _of_location(resource, setting, boundary)
+        if setting.is_whole:
+            yield from _of_text(resource, setting.path, setting.value, callers, boundary)
+            yield from _of_attachment(resource, setting.path, setting.value, stack)
+            yield from _of_hosted(resource, setting.path, setting.value, boundary, context.hosts)
+    yield from _elsewhere(resource, boundary, context.hosts, {setting.path for setting in told})
 
 
 def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
@@ -86,6 +103,35 @@ def _of_text(
                 message = f"names {route.name}{from_where} ({path}): {no.why}; {_WAY_OUT}"
                 yield _refused(resource, message, path, undetermined=no.undetermined)
                 break
+
+
+def _of_hosted(
+    resource: Resource, path: str, text: str, boundary: Boundary, hosts: tuple[str, ...]
+) -> Iterator[Violation]:
+    """Refuse what Vertex AI, or an API of no known place, may serve outside."""
+    for one in hosted(text):
+        no = hosted_refusal(one, boundary, hosts)
+        if no is not None:
+            message = f"names {one.name} ({path}): {no.why}; {_OTHER_WAY_OUT}"
+            yield _refused(resource, message, path, undetermined=no.undetermined)
+
+
+def _of_location(resource: Resource, setting: Setting, boundary: Boundary) -> Iterator[Violation]:
+    if setting.value and is_location_variable(setting.name):
+        no = location_refusal(setting.value, boundary)
+        if no is not None:
+            message = f"calls Vertex AI in {shown(setting.value)} ({setting.path}): {no.why}"
+            message += "; set a location inside the boundary"
+            yield _refused(resource, message, setting.path, undetermined=no.undetermined)
+
+
+def _elsewhere(
+    resource: Resource, boundary: Boundary, hosts: tuple[str, ...], read: set[str]
+) -> Iterator[Violation]:
+    """Hosts of models in the properties that tell no program anything: origins, targets, names."""
+    for leaf in resource.properties.texts:
+        if "." in leaf.value and leaf.path not in read and not _SAYS_ONLY.search(leaf.path):
+            yield from _of_hosted(resource, leaf.path, leaf.value, boundary, hosts)
 
 
 def _of_attachment(
@@ -143,7 +189,9 @@ def _allows_all(arn: str) -> bool:
     return "*" in arn
 
 
-def _unknown(resource: Resource, leaf: Unknown, stack: Stack | None) -> Iterator[Violation]:
+def _unknown(resource: Resource, leaf: Setting, stack: Stack | None) -> Iterator[Violation]:
+    if resource.package == "kubernetes" and leaf.kind is Kind.DOCUMENT:
+        return  # what an object is made of, and no variable or argument of a program
     if fnmatchcase(resource.type, _POLICY_TYPES):
         # A document that is one text hides every statement in it, whatever made it unknown.
         if not _is_attached_here(resource, leaf, stack):
@@ -152,61 +200,36 @@ def _unknown(resource: Resource, leaf: Unknown, stack: Stack | None) -> Iterator
         yield _refused(resource, _LATER.format(path=leaf.path), leaf.path, undetermined=True)
 
 
-def _is_attached_here(resource: Resource, leaf: Unknown, stack: Stack | None) -> bool:
+def _is_attached_here(resource: Resource, leaf: Setting, stack: Stack | None) -> bool:
     """An attachment of a policy that is in this stack, which is judged itself (or will be)."""
     if not leaf.path.lower().startswith(("policyarn", "managedpolicyarns")):
         return False
     return stack is None or any(one.type == _POLICY for one in _sources(resource, leaf, stack))
 
 
-def _explained(resource: Resource, leaf: Unknown, stack: Stack) -> bool:
+def _explained(resource: Resource, leaf: Setting, stack: Stack) -> bool:
     """Whether an unknown value comes from resources of this stack, which are judged themselves."""
     sources = _sources(resource, leaf, stack)
-    if _MODEL_NAME.search(_called(resource, leaf)):
+    if _MODEL_NAME.search(leaf.name):
         return any(source.type.startswith("aws:bedrock") for source in sources)
     return bool(sources)
 
 
-def _sources(resource: Resource, leaf: Unknown, stack: Stack) -> list[Resource]:
+def _sources(resource: Resource, leaf: Setting, stack: Stack) -> list[Resource]:
     urns = (resource.depends_on or {}).get(str(steps(leaf.path)[0]), ())
     return [stack.by_urn[urn] for urn in urns if urn in stack.by_urn]
 
 
-def _called(resource: Resource, leaf: Unknown) -> str:
-    """The variable that holds the unknown value: its key, or the name it is paired with."""
-    if not leaf.path.endswith(".value"):
-        return leaf.path
-    name = resource.properties.get(f"{leaf.path.removesuffix('.value')}.name")
-    return str(name.value) if isinstance(name, Known) else leaf.path
-
-
-def _callers(resource: Resource, context: ResidencyContext) -> tuple[str, ...]:
+def _callers(
+    resource: Resource, context: ResidencyContext, told: tuple[Setting, ...]
+) -> tuple[str, ...]:
     """The regions Bedrock may be called from: the resource's own, and any its settings name."""
     facts = reading(resource).facts
     own: list[str] = []
     if resource.package == "aws" and facts.region:
         own = [at.region for at in places(resource, facts, context.clusters) if isinstance(at, At)]
-    for path in facts.model_routes:
-        named = resource.properties.leaves(path)
-        own += [str(one.value) for one in named if isinstance(one, Known) and _is_region(one)]
-        own += _from_pairs(resource, path)
+    own += [one.value for one in told if one.value and _REGION_NAME.search(one.name)]
     return tuple(dict.fromkeys(own))
-
-
-def _from_pairs(resource: Resource, path: str) -> list[str]:
-    """Regions in lists of name and value pairs, the form in which containers take variables."""
-    if not path.endswith(".value"):
-        return []
-    found: list[str] = []
-    for name in resource.properties.every(f"{path.removesuffix('.value')}.name"):
-        if isinstance(name, Known) and _REGION_NAME.search(str(name.value)):
-            value = resource.properties.get(f"{name.path.removesuffix('.name')}.value")
-            found += [str(value.value)] if isinstance(value, Known) else []
-    return found
-
-
-def _is_region(leaf: Known) -> bool:
-    return _REGION_NAME.search(leaf.path) is not None
 
 
 def _refused(
@@ -216,6 +239,9 @@ def _refused(
 
 
 _WAY_OUT = "use a model or a profile whose every destination is inside, by its full ARN in policies"
+_OTHER_WAY_OUT = (
+    "call a model inside the boundary, or list the host under hosts in the configuration"
+)
 _LATER = (
     "{path} is known only after deployment, so the models it names cannot be; make it a literal"
 )
@@ -223,8 +249,16 @@ _LATER = (
 RULE = Rule(
     id="residency-inference-profile-stays-inside",
     severity=Severity.CRITICAL,
-    description="No model call can be served outside the boundary by way of an inference profile.",
-    remediation="Use a model or an inference profile whose every destination is inside.",
+    description="No model call can be served outside the boundary, by a profile or another endpoint.",
+    remediation="Use a model, a profile or an endpoint whose every destination is inside.",
+    controls=(
+        "GDPR Art. 44",
+        "GDPR Art. 46",
+        "ISO/IEC 27001:2022 A.5.14",
+        "ISO/IEC 27001:2022 A.5.23",
+        "NIST SP 800-53 r5 AC-4",
+        "NIST SP 800-53 r5 SA-9(5)",
+    ),
     judge=judge,
     judge_stack=judge_stack,
 )

@@ -1,0 +1,153 @@
+"""Every row of the AWS table: its property exists, an outside value is refused, an inside one is not."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from portway.gate.context import ResidencyContext
+from portway.gate.judged import FAMILIES, Row, family, judge_family
+from portway.gate.resource import Provider, Resource, Stack
+from portway.gate.rule import Violation
+from portway.gate.tables import table
+from portway.gate.values import UNKNOWN, View, steps
+from portway.residency.boundary import boundary
+from support.sdk_paths import exists, paths_of
+
+CONTEXT = ResidencyContext(
+    boundary(["eu"]),
+    buckets={"kept-inside": "eu-central-1", "kept-outside": "us-east-1"},
+    hosts=("listed.example.com",),
+)
+SHIPPED: Mapping[str, list[dict[str, Any]]] = {
+    name: rows for name, rows in table("judged/aws.json").items() if name in FAMILIES
+}
+ROWS = tuple(
+    (name, row)
+    for name in FAMILIES
+    for row in family(name)
+    if any(row.type == own["type"] and row.path == own["path"] for own in SHIPPED[name])
+)
+OUTSIDE: Mapping[str, tuple[str, ...]] = {
+    "region": ("us-east-1", "eu-west-2", "", "nowhere-1"),
+    "arn": ("arn:aws:sqs:us-east-1:123456789012:q", "arn:aws-us-gov:sqs:us-gov-west-1:1:q", "q"),
+    "bucket": ("kept-outside", "arn:aws:s3:::kept-outside/prefix", "s3://unheard-of/prefix"),
+    "reference": ("kept-outside", "unheard-of"),
+    "host": ("https://hooks.example.com/in", "https://a.execute-api.us-east-1.amazonaws.com/b"),
+    "local": (
+        "arn:aws:sqs:us-east-1:123456789012:q",
+        "123456789012.dkr.ecr.us-west-2.amazonaws.com/chat:1",
+        "kept-outside",
+        "us-east-1b",
+        '{"deep": ["arn:aws:sqs:ap-south-1:123456789012:q"]}',
+    ),
+}
+INSIDE: Mapping[str, tuple[str, ...]] = {
+    "region": ("eu-west-1", " EU-CENTRAL-1 "),
+    "arn": ("arn:aws:sqs:eu-west-1:123456789012:q", "arn:aws:s3:::kept-inside"),
+    "bucket": ("kept-inside", "s3://kept-inside/prefix"),
+    "reference": ("kept-inside",),
+    "host": ("https://listed.example.com/in", "a.execute-api.eu-west-1.amazonaws.com"),
+    "local": (
+        "a-name",
+        "alias/aws/s3",
+        "eu-west-1a",
+        "arn:aws:sqs:eu-west-1:123456789012:q",
+        "public.ecr.aws/nginx/nginx:1.27",
+        '{"deep": ["arn:aws:iam::123456789012:role/r"]}',
+    ),
+}
+
+
+def put(tree: dict[str, Any], path: str, value: object) -> dict[str, Any]:
+    """``tree`` with ``value`` at ``path``; each ``[]`` becomes a list of one."""
+    where: Any = tree
+    names = [*steps(path)]
+    for index, step in enumerate(names):
+        is_last = index == len(names) - 1
+        after = None if is_last else names[index + 1]
+        inner: Any = value if is_last else ([] if after is None else {})
+        if step is None:
+            if not where:
+                where.append(inner)
+            where = where[0]
+        else:
+            where = where.setdefault(step, inner)
+    return tree
+
+
+def judged(name: str, row: Row, value: object) -> list[Violation]:
+    tree = put({}, row.path, value)
+    for path, values in row.when.items():
+        if values[0] is not None:
+            put(tree, path, values[0])
+    provider = Provider("default", "urn:provider", View({}))
+    resource = Resource("urn:one", "it", row.type, View(tree), provider)
+    found = judge_family(name)(resource, CONTEXT, Stack.of([resource]))
+    return [one for one in found if re.sub(r"\[\d+\]", "[]", one.path) == row.path]
+
+
+def ident(case: object) -> str:
+    return f"{case.type}.{case.path}" if isinstance(case, Row) else str(case)
+
+
+@pytest.mark.parametrize(("name", "row"), ROWS, ids=ident)
+def test_the_property_exists_in_the_pinned_sdk(name: str, row: Row) -> None:
+    assert exists(row.type, row.path)
+    assert all(exists(row.type, path) for path in row.when)
+
+
+@pytest.mark.parametrize(("name", "row"), ROWS, ids=ident)
+def test_a_value_outside_is_refused(name: str, row: Row) -> None:
+    values = OUTSIDE.get(row.reads, row.refused or ("SOMETHING_ELSE",))
+    assert [value for value in values if not judged(name, row, value)] == []
+
+
+@pytest.mark.parametrize(("name", "row"), ROWS, ids=ident)
+def test_a_value_inside_is_not(name: str, row: Row) -> None:
+    if row.reads == "set":
+        return
+    values = INSIDE.get(row.reads, row.allowed or ("something else",))
+    others = [other for _, other in ROWS if (other.type, other.path) == (row.type, row.path)]
+    if len(others) > 1:  # an endpoint that is read in two ways has to suit both
+        values = tuple(v for v in values if all(v in INSIDE.get(o.reads, ()) for o in others))
+    assert [value for value in values if judged(name, row, value)] == []
+
+
+@pytest.mark.parametrize(("name", "row"), ROWS, ids=ident)
+def test_an_unknown_value_is_refused_at_the_latest_with_the_whole_stack(
+    name: str, row: Row
+) -> None:
+    assert judged(name, row, UNKNOWN)
+
+
+def test_the_table_judges_more_than_a_hundred_and_fifty_properties_of_each_kind_once() -> None:
+    pairs = {(row["type"], row["path"]) for rows in SHIPPED.values() for row in rows}
+    assert len(pairs) > 500
+    whens = [
+        (row["type"], row["path"], row["reads"], json.dumps(row.get("when")))
+        for rows in SHIPPED.values()
+        for row in rows
+    ]
+    assert len(set(whens)) == len(whens)
+
+
+def test_the_paths_of_policy_documents_exist_in_the_pinned_sdk() -> None:
+    said: dict[str, Any] = table("permissions.json")
+    pairs = [
+        (token, path)
+        for kind in ("granting", "guarding")
+        for token, paths in said[kind].items()
+        for path in paths
+    ]
+    pairs += list(said["roles"].items())
+    assert [pair for pair in pairs if not exists(*pair)] == []
+
+
+def test_a_path_that_does_not_exist_is_seen() -> None:
+    assert not exists("aws:dynamodb/table:Table", "replicas.regionName")
+    assert not exists("aws:dynamodb/table:Table", "replicas[].region_name")
+    assert not exists("aws:dynamodb/chair:Chair", "replicas[].regionName")
+    assert "replicas[].regionName" in paths_of("aws:dynamodb/table:Table")

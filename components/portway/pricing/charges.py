@@ -1,0 +1,161 @@
+"""Meters and work to charges: how many units of what, in each of the four cases. Knows no price."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from functools import singledispatch
+
+from portway.pricing.estimate import ZERO, Charge, Quantities
+from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerRequest, PerUse, Tokens
+from portway.pricing.money import SECONDS_PER_MONTH
+from portway.pricing.running import Pool, running
+from portway.pricing.work import Work
+
+_MILLION = Decimal(1_000_000)
+_BYTES_PER_TOKEN = 5
+"""Of a streamed chunk's text; its frame is a hundred times that, and is counted too."""
+_FRAME_BYTES_PER_TOKEN = 250
+_FREE_STREAMED_BYTES = 6 * 1024 * 1024
+_GIB = Decimal(1024**3)
+
+
+class Unbounded(Exception):
+    """A meter has no maximum, so the ceiling is not a number. ``resource`` says which."""
+
+    def __init__(self, resource: str) -> None:
+        """Args: ``resource``: what has no maximum."""
+        super().__init__(f"{resource} declares no maximum, so it has no ceiling; set one")
+        self.resource = resource
+
+
+def charges(meters: Iterable[Meter], work: Work) -> tuple[Charge, ...]:
+    """The charges of every meter.
+
+    Raises:
+        Unbounded: one of them has no maximum.
+    """
+    return tuple(charge for meter in meters for charge in _charges(meter, work))
+
+
+@singledispatch
+def _charges(meter: Meter, work: Work) -> Iterator[Charge]:
+    raise TypeError(f"no arithmetic for {type(meter).__name__} and {work}")
+
+
+@_charges.register
+def _(meter: Fixed, work: Work) -> Iterator[Charge]:
+    del work
+    quantity = Quantities.always(meter.quantity)
+    yield Charge(meter.resource, meter.item, meter.sku, meter.region, quantity)
+
+
+@_charges.register
+def _(meter: NoCharge, work: Work) -> Iterator[Charge]:
+    del work
+    quantity = Quantities.always(ZERO)
+    yield Charge(meter.resource, meter.item, None, "", quantity, because=meter.because)
+
+
+@_charges.register
+def _(meter: Held, work: Work) -> Iterator[Charge]:
+    if meter.most is None:
+        raise Unbounded(meter.resource)
+    pool = Pool(
+        meter.least,
+        meter.most,
+        meter.concurrency,
+        work.request_seconds,
+        float(meter.hold_seconds),
+        float(meter.start_seconds),
+    )
+    released = replace(pool, hold_seconds=0.0)
+    seconds = Quantities(
+        floor=meter.least * SECONDS_PER_MONTH,
+        expected_low=_seconds(running(work.demand, released).instance_hours),
+        expected=_seconds(running(work.demand, pool).instance_hours),
+        ceiling=meter.most * SECONDS_PER_MONTH,
+    ).times(Decimal(meter.copies))
+    yield from _of_parts(meter.resource, meter.region, meter.parts, seconds)
+
+
+@_charges.register
+def _(meter: PerRequest, work: Work) -> Iterator[Charge]:
+    if meter.most is None:
+        raise Unbounded(meter.resource)
+    requests = _decimal(work.requests_per_month)
+    busy = requests * _decimal(work.request_seconds)
+    most = meter.most * SECONDS_PER_MONTH
+    # A month of requests that each take no time: the most that can be asked is the declared rate.
+    seconds = Quantities(ZERO, busy, busy, most)
+    yield from _of_parts(meter.resource, meter.region, meter.parts, seconds)
+    kept = Quantities.always(meter.kept * SECONDS_PER_MONTH)
+    if meter.kept:
+        yield from _of_parts(meter.resource, meter.region, meter.kept_parts, kept)
+    shortest = _decimal(max(work.request_seconds, 0.001))
+    asked = Quantities(ZERO, requests, requests, most / shortest)
+    yield from _with_credit(
+        Charge(
+            meter.resource, "requests", meter.request_sku, meter.region, asked.times(1 / _MILLION)
+        ),
+        Decimal(meter.free_requests) / _MILLION,
+    )
+    if meter.transfer_sku:
+        size = _streamed_bytes(work)
+        moved = asked.times(max(size - _FREE_STREAMED_BYTES, ZERO) / _GIB)
+        yield Charge(meter.resource, "streamed bytes", meter.transfer_sku, meter.region, moved)
+
+
+@_charges.register
+def _(meter: Tokens, work: Work) -> Iterator[Charge]:
+    if meter.most is None:
+        raise Unbounded(meter.resource)
+    requests = _decimal(work.requests_per_month)
+    in_flight = meter.most * SECONDS_PER_MONTH / _decimal(max(work.request_seconds, 0.001))
+    most = max(in_flight, requests)
+    for item, sku, tokens in (
+        ("input tokens", meter.input_sku, work.input_tokens),
+        ("output tokens", meter.output_sku, work.output_tokens),
+    ):
+        used = requests * tokens / _MILLION
+        quantity = Quantities(ZERO, used, used, most * tokens / _MILLION)
+        yield Charge(meter.resource, item, sku, meter.region, quantity)
+
+
+@_charges.register
+def _(meter: PerUse, work: Work) -> Iterator[Charge]:
+    requests = _decimal(work.requests_per_month)
+    each = meter.units_per_request + meter.units_per_output_token * work.output_tokens
+    quantity = Quantities(ZERO, requests * each, requests * each, requests * each)
+    yield Charge(meter.resource, meter.item, meter.sku, meter.region, quantity)
+
+
+def _of_parts(
+    resource: str, region: str, parts: Iterable[Part], seconds: Quantities
+) -> Iterator[Charge]:
+    for part in parts:
+        charge = Charge(resource, part.item, part.sku, region, seconds.times(part.units))
+        yield from _with_credit(charge, part.free_units)
+
+
+def _with_credit(charge: Charge, free: Decimal) -> Iterator[Charge]:
+    """The charge, and what of it the vendor gives away: never counted where it must hold at most."""
+    yield charge
+    if free:
+        used = charge.quantity
+        given = Quantities(
+            -min(used.floor, free), -min(used.expected_low, free), -min(used.expected, free), ZERO
+        )
+        yield replace(charge, item=f"{charge.item}, free tier", quantity=given, credit=True)
+
+
+def _streamed_bytes(work: Work) -> Decimal:
+    return Decimal(work.output_tokens * (_BYTES_PER_TOKEN + _FRAME_BYTES_PER_TOKEN))
+
+
+def _seconds(hours: float) -> Decimal:
+    return _decimal(hours * 3600)
+
+
+def _decimal(value: float) -> Decimal:
+    """To the thousandth: below what any vendor meters, and the same on every machine."""
+    return Decimal(value).quantize(Decimal("0.001"))

@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from portway.cli.gate_output import progress, show, wrote
-from portway.cli.output import output_options, print_json
+from portway.cli.output import output_options, print_json, say
 from portway.errors import BadInput, PortwayError, Problem
+from portway.gate.attest.gated import attest as attestation_of
+from portway.gate.attest.gated import write as write_attestation
 from portway.gate.notes import notes
 from portway.gate.report import GateReport
 from portway.gate.reports import FORMATS, ready, write
@@ -80,6 +82,12 @@ def _report_options(function: Callable[..., object]) -> Callable[..., object]:
 )
 @_report_options
 @click.option(
+    "--attest",
+    type=_FILE,
+    metavar="FILE",
+    help="Write where every hop of a prompt is, and why; `portway verify FILE` judges it again.",
+)
+@click.option(
     "--annotations/--no-annotations",
     default=None,
     help="Mark the lines in GitHub's logs, on stderr. On by itself in GitHub Actions.",
@@ -99,6 +107,7 @@ def command(
     stacks: tuple[str, ...],
     program: Path | None,
     states: tuple[Path, ...],
+    attest: Path | None,
     annotations: bool | None,
     deadline_seconds: float,
     as_json: bool,
@@ -113,10 +122,11 @@ def command(
 
     Exit code 0: every stack passed; 1: a rule refused; 2: bad input or configuration; 3: a stack
     could not be judged wholly, which is never a pass. Reports are written whatever the outcome.
+    With ``--attest``, a stack that passes and yet has a hop nobody can place ends with 1.
     """
     asked = Asked(stacks, program, states, deadline_seconds)
     files = {name: file for name, file in reports.items() if file is not None}
-    ready(files)
+    ready(files if attest is None else {**files, "attest": attest})
     locator = locator_for(asked.home if program is None else program)
     marks = os.environ.get("GITHUB_ACTIONS") == "true" if annotations is None else annotations
     try:
@@ -124,14 +134,28 @@ def command(
     except PortwayError as error:
         failed = GateReport((), (), {}, utc_today(), faults=(str(error),), ended=error.exit_code)
         _hand_over(failed, files, locator, marks=marks)
+        _attested(failed, attest, no_color=no_color)
         raise
     _hand_over(report, files, locator, marks=marks)
+    is_attested = _attested(report, attest, no_color=no_color)
     if as_json:
         print_json(document(report))
     else:
         show(report, no_color=no_color)
         wrote(files, no_color=no_color)
-    return report.exit_code
+    return report.exit_code or int(not is_attested)
+
+
+def _attested(report: GateReport, file: Path | None, *, no_color: bool) -> bool:
+    """Whether every stack is attested, as was written to ``file``; also true where nobody asked."""
+    if file is None:
+        return True
+    made = attestation_of(report)
+    write_attestation(made, file)
+    for one in made["stacks"]:
+        if one["verdict"] != "attested":
+            say(f"{one['stack']}: {one['verdict']}, not attested", no_color=no_color, err=True)
+    return bool(made["attested"])
 
 
 def _hand_over(
@@ -155,23 +179,22 @@ def _judged(asked: Asked, *, no_color: bool) -> GateReport:
         states = read_states(asked.states)
         with progress(len(states), no_color=no_color) as done, workshop() as place:
             found = judge_states(states, policies, place, done, asked.deadline_seconds)
-        hints = tuple(hint for state in states for hint in state.hints)
-        return _report(found, policies, hints, every_stack=False)
+        return _report(found, policies, every_stack=False)
     subjects = _subjects(asked)
     with progress(len(subjects), no_color=no_color) as done, workshop() as place:
         found = run_gate(subjects, policies, place, done, asked.deadline_seconds)
     is_theirs = all(_is_for(file, subjects) for file in policies.files.values())
-    return _report(found, policies, (), every_stack=not asked.stacks and is_theirs)
+    return _report(found, policies, every_stack=not asked.stacks and is_theirs)
 
 
 def _report(
     found: tuple[StackReport, ...],
     policies: Policies,
-    hints: tuple[str, ...],
     *,
     every_stack: bool,
 ) -> GateReport:
     today = utc_today()
+    hints = tuple(hint for report in found for hint in report.hints)
     said = notes(policies, found, today, every_stack=every_stack)
     return GateReport(found, policies.packs, policies.configs, today, (*hints, *said))
 

@@ -19,6 +19,7 @@ from portway.engine.mirror import mirror, stack_config_dir
 from portway.engine.stack import Outcome, Stack
 from portway.engine.stack import Pack as EnginePack
 from portway.errors import BadInput, Missing, PortwayError, Problem
+from portway.gate.attest.events import State, states_of
 from portway.gate.config import PackConfig
 from portway.gate.pack import Pack, load_pack
 from portway.gate.record import Record, read_events
@@ -55,6 +56,9 @@ class StackReport:
         faults: why it was not judged, or not wholly.
         project: the folder of its program; None for an exported state.
         state: the exported state; None for a program.
+        hints: what of it no rule could see.
+        resources: as the engine wrote them, secrets blanked.
+        engine: its version.
     """
 
     stack: str
@@ -62,6 +66,9 @@ class StackReport:
     faults: tuple[str, ...]
     project: Path | None = None
     state: Path | None = None
+    hints: tuple[str, ...] = ()
+    resources: tuple[State, ...] = field(default=(), compare=False, repr=False)
+    engine: str = field(default="", compare=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -203,7 +210,14 @@ def _judge(
         return failed(f"the preview of {subject.project} could not begin: {reason}")
     record = read_events(outcome.events, outcome.errors)
     faults = faults_of(outcome, record, policies)
-    return StackReport(subject.stack, record, faults, subject.project)
+    return StackReport(
+        subject.stack,
+        record,
+        faults,
+        subject.project,
+        resources=states_of(outcome.events),
+        engine=str(workshop.engine.version),
+    )
 
 
 def faults_of(outcome: Outcome, record: Record, policies: Policies) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ _ENCRYPTED = (
     b"Salted__",
 )
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
+_BLIND = "could not decrypt secrets"
 _PASSPHRASE = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")
 
 Row = Mapping[str, Any]
@@ -52,22 +53,6 @@ class State:
     def leaving(self) -> tuple[str, ...]:
         """URNs of what is only waiting to be deleted; the engine asks no policy about it."""
         return tuple(row["urn"] for row in self.rows if row.get("delete"))
-
-    @property
-    def hints(self) -> tuple[str, ...]:
-        """What of the state no rule could see."""
-        hints: list[str] = []
-        if self.secrets:
-            hints.append(
-                f"{self.file}: {_many(self.secrets, 'value')} encrypted; a rule that needs one refuses. "
-                "Set PULUMI_CONFIG_PASSPHRASE, or export with --show-secrets"
-            )
-        if self.leaving:
-            hints.append(
-                f"{self.file}: {_many(len(self.leaving), 'resource')} waiting to be deleted and not "
-                "judged, though still there; finish it with `pulumi up`"
-            )
-        return tuple(hints)
 
 
 def read_states(files: Sequence[Path]) -> tuple[State, ...]:
@@ -119,12 +104,35 @@ def judge_states(
             faults = ("the state holds no resource, so nothing was judged",)
         else:
             faults = faults_of(outcome, record, policies)
-        report = StackReport(state.stack, record, faults, state=state.file)
+        hints = tuple(_hints(state, is_blind=_BLIND in outcome.stderr))
+        report = StackReport(
+            state.stack,
+            record,
+            faults,
+            state=state.file,
+            hints=hints,
+            resources=tuple(kept),
+            engine=str(workshop.engine.version),
+        )
         on_done(report)
         return report
 
     with ThreadPoolExecutor(2) as pool:
         return tuple(pool.map(judge, states))
+
+
+def _hints(state: State, *, is_blind: bool) -> Iterator[str]:
+    """What of the state no rule could see."""
+    if is_blind:
+        yield (
+            f"{state.file}: {_many(state.secrets, 'value')} encrypted; a rule that needs one refuses. "
+            "Set PULUMI_CONFIG_PASSPHRASE, or export with --show-secrets"
+        )
+    if state.leaving:
+        yield (
+            f"{state.file}: {_many(len(state.leaving), 'resource')} waiting to be deleted and not "
+            "judged, though still there; finish it with `pulumi up`"
+        )
 
 
 def _many(count: int, what: str) -> str:
@@ -193,12 +201,11 @@ def _no_export(content: object) -> Problem | None:
         return Problem("", f"is no exported state; {_AGAIN}")
     version = state.get("version")
     if type(version) is not int or version not in VERSIONS:
-        older = "an older one; " if type(version) is int and version < VERSIONS[0] else ""
-        known = " or ".join(map(str, VERSIONS))
-        return Problem(
-            "version", f"is {version!r}, {older}this engine reads {known}: import the state with "
-            f"a current engine, then {_AGAIN}",
-        )  # fmt: skip
+        is_older = type(version) is int and version < VERSIONS[0]
+        known = " and ".join(map(str, VERSIONS))
+        do = f"import the state with a current engine, then {_AGAIN}" if is_older else _AGAIN
+        age = "an older version" if is_older else "no version that is known"
+        return Problem("version", f"is {version!r}, {age}; {known} can be read: {do}")
     deployment = state.get("deployment")
     if isinstance(deployment, str):
         return Problem("deployment", "is encrypted as a whole; export it where it can be decrypted")

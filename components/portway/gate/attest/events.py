@@ -1,6 +1,6 @@
-"""The resources of a preview, read off the engine's own events and settled as rules see them."""
+"""A stack as rules see it, from what the engine writes: its events, or an exported state."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from portway.gate.resource import PROVIDER_PREFIX, Provider, Resource, Stack
@@ -11,28 +11,32 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _GONE = frozenset({"delete", "delete-replaced", "discard", "discard-replaced"})
 
 Event = Mapping[str, Any]
+State = Mapping[str, Any]
 
 
-def stack_of(events: Iterable[Event]) -> Stack:
-    """Every resource the program means to have, by its inputs.
-
-    Values known only after deployment, secrets, files and archives are ``UNKNOWN``: the engine blanks
-    secrets in its events, so none can get any further than this.
-    """
-    states = {state["urn"]: state for state in _states(events)}
-    providers = {urn: _provider(state) for urn, state in states.items() if _is_provider(state)}
-    return Stack.of(_resource(state, providers) for state in states.values())
-
-
-def _states(events: Iterable[Event]) -> Iterator[Mapping[str, Any]]:
+def states_of(events: Iterable[Event]) -> tuple[State, ...]:
+    """The resources the program means to have, as the engine wrote them into its events."""
+    found: dict[str, State] = {}
     for event in events:
         metadata = event.get("resourcePreEvent", {}).get("metadata", {})
         state = metadata.get("new")
         if state and state.get("urn") and state.get("type") and metadata.get("op") not in _GONE:
-            yield state
+            found[state["urn"]] = state
+    return tuple(found.values())
 
 
-def _resource(state: Mapping[str, Any], providers: Mapping[str, Provider]) -> Resource:
+def stack_of(states: Iterable[State]) -> Stack:
+    """The stack of ``states``, each by its inputs: of a preview, or of an exported state.
+
+    Values known only after deployment, secrets, files and archives are ``UNKNOWN``, so that no secret
+    can get any further than this.
+    """
+    kept = tuple(states)
+    providers = {str(one["urn"]): _provider(one) for one in kept if _is_provider(one)}
+    return Stack.of(_resource(state, providers) for state in kept)
+
+
+def _resource(state: State, providers: Mapping[str, Provider]) -> Resource:
     urn = str(state["urn"])
     # A reference to a provider is its URN and its id.
     used = str(state.get("provider") or "").rpartition("::")[0]
@@ -47,13 +51,13 @@ def _resource(state: Mapping[str, Any], providers: Mapping[str, Provider]) -> Re
     )
 
 
-def _sources(state: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
+def _sources(state: State) -> Mapping[str, tuple[str, ...]]:
     """By property the resources it comes from: a state says so, an event does not."""
     said: Mapping[str, Sequence[str]] = state.get("propertyDependencies") or {}
     return {name: tuple(urns) for name, urns in said.items()}
 
 
-def _provider(state: Mapping[str, Any]) -> Provider:
+def _provider(state: State) -> Provider:
     urn = str(state["urn"])
     return Provider(urn.rpartition("::")[2], urn, View(settled(state.get("inputs") or {})))
 
@@ -63,7 +67,7 @@ def _unseen(urn: str) -> Provider:
     return Provider(urn.rpartition("::")[2], urn, View(UNKNOWN))
 
 
-def _is_provider(state: Mapping[str, Any]) -> bool:
+def _is_provider(state: State) -> bool:
     return str(state["type"]).startswith(PROVIDER_PREFIX)
 
 

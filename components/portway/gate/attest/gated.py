@@ -1,32 +1,42 @@
 """From what the gate found out to an attestation, and into a file."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from portway.errors import BadInput, Missing, Problem
+from portway.errors import Missing
 from portway.gate.attest.document import Judged, Made, attestation
-from portway.gate.attest.events import Event, stack_of
+from portway.gate.attest.events import stack_of
 from portway.gate.attest.hops import hops
-from portway.gate.config import ResidencyConfig
+from portway.gate.config import PackConfig, ResidencyConfig
 from portway.gate.context import Declarations, ResidencyContext
-from portway.gate.run import Policies, StackReport, Verdict
+from portway.gate.report import GateReport
+from portway.gate.reports import replace
+from portway.gate.run import StackReport, Verdict
 
 _PACK = "residency"
 
 
-def judged(report: StackReport, events: Iterable[Event], config: ResidencyConfig) -> Judged:
-    """One stack as the gate left it, with every hop of a prompt through it.
+def attest(report: GateReport) -> dict[str, Any]:
+    """The attestation of a gate run; of a run that could not begin, one that attests nothing."""
+    config = report.configs.get(_PACK) or ResidencyConfig()
+    pack = next((one for one in report.packs if one.name == _PACK), None)
+    made = Made(
+        pack=_PACK,
+        pack_version="" if pack is None else _version_of(pack.folder),
+        rules=() if pack is None else tuple(rule.id for rule in pack.rules),
+        configuration=config.model_dump(mode="json"),
+        engine=next((one.engine for one in report.stacks if one.engine), ""),
+    )
+    return attestation([judged(one, config) for one in report.stacks], made)
 
-    Args:
-        report: the gate's.
-        events: the engine's own, or ``events_of_state``.
-        config: the residency pack's.
-    """
-    stack = stack_of(events)
+
+def judged(report: StackReport, config: PackConfig) -> Judged:
+    """One stack as the gate left it, with every hop of a prompt through it."""
+    stack = stack_of(report.resources)
     declarations = Declarations()
     for resource in stack.resources:
         declarations.add(resource)
@@ -45,51 +55,9 @@ def judged(report: StackReport, events: Iterable[Event], config: ResidencyConfig
     )
 
 
-def attest(
-    reports: Sequence[tuple[StackReport, Iterable[Event]]], policies: Policies, engine: str
-) -> dict[str, Any]:
-    """The attestation of a gate run.
-
-    Args:
-        reports: each with the events it was made from.
-        policies: the packs and their configuration.
-        engine: its version.
-    """
-    pack = next(one for one in policies.packs if one.name == _PACK)
-    config = pack.configure_from(policies.files[_PACK])
-    if not isinstance(config, ResidencyConfig):
-        raise TypeError(f"the {_PACK} pack is configured by {type(config).__name__}")
-    made = Made(
-        pack=pack.name,
-        pack_version=_version_of(pack.folder),
-        rules=tuple(rule.id for rule in pack.rules),
-        configuration=config.model_dump(mode="json"),
-        engine=engine,
-    )
-    return attestation([judged(one, events, config) for one, events in reports], made)
-
-
-def events_of_state(resources: Iterable[Mapping[str, Any]]) -> tuple[Event, ...]:
-    """The resources of an exported state as events, so that both are read in one way."""
-    return tuple(
-        {"resourcePreEvent": {"metadata": {"op": "same", "new": one}}}
-        for one in resources
-        if not one.get("delete")
-    )
-
-
 def write(document: Mapping[str, Any], file: Path) -> None:
-    """Write ``document`` to ``file``, whole or not at all.
-
-    Raises:
-        BadInput: there is no such folder.
-    """
-    if not file.parent.is_dir():
-        message = f"there is no folder {file.parent}; make it first"
-        raise BadInput([Problem("--attest", message)])
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    part.replace(file)
+    """Write ``document`` to ``file``, whole or not at all."""
+    replace(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def _version_of(pack: Path) -> str:

@@ -1,10 +1,12 @@
 import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from portway.cli import gate
+from portway.errors import Missing
 from portway.gate.record import Record, Reported
 from portway.gate.run import StackReport, Subject
 from support.command_line import CommandLine
@@ -159,3 +161,109 @@ def test_a_misspelt_configuration_is_bad_input(desk: Desk, portway: CommandLine)
     ran = portway("gate")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.count("'stricct' is not a key; did you mean strict?") == 2
+
+
+def test_reports_are_written_and_marks_are_made_whatever_the_verdict(
+    desk: Desk, portway: CommandLine, reporting: Callable[..., None], tmp_path: Path
+) -> None:
+    desk.stack()
+    reporting(PASSED, REFUSED, FAILED)
+    files = {name: tmp_path / f"out.{name}" for name in ("sarif", "junit", "markdown")}
+    words = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+    ran = portway("gate", *words, "--annotations", "--json")
+    assert ran.code == 3
+    assert json.loads(ran.out)["verdict"] == "failed"
+    assert json.loads(files["sarif"].read_text())["runs"][0]["properties"]["judged"] == 2
+    assert "1 of 3 stacks not judged, 1 refused" in files["markdown"].read_text()
+    assert "<testsuites" in files["junit"].read_text()
+    assert [line.split(" ")[0] for line in ran.err.splitlines()] == ["::error", "::error"]
+
+
+@pytest.mark.parametrize(("inside", "option", "marks"), [
+    ("true", None, 1), ("", None, 0), ("true", "--no-annotations", 0), ("", "--annotations", 1),
+])  # fmt: skip
+def test_marks_are_made_by_themselves_only_inside_github(
+    desk: Desk,
+    portway: CommandLine,
+    reporting: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    inside: str,
+    option: str | None,
+    marks: int,
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", inside)
+    desk.stack()
+    reporting(REFUSED)
+    assert portway("gate", *([option] if option else [])).err.count("::error") == marks
+
+
+def test_a_run_that_could_not_begin_still_leaves_its_reports(
+    desk: Desk, portway: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def no_engine() -> None:
+        raise Missing("there is no engine; run make engine")
+
+    monkeypatch.setattr(gate, "workshop", no_engine)
+    desk.stack()
+    file = tmp_path / "out.sarif"
+    ran = portway("gate", "--sarif", str(file))
+    assert (ran.code, ran.out) == (3, "")
+    (invocation,) = json.loads(file.read_text())["runs"][0]["invocations"]
+    assert (invocation["executionSuccessful"], invocation["exitCode"]) == (False, 3)
+    assert invocation["toolExecutionNotifications"][0]["message"]["text"] == (
+        "there is no engine; run make engine"
+    )
+
+
+def test_a_report_that_cannot_be_written_stops_the_gate_before_it_begins(
+    desk: Desk, portway: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def no_engine() -> None:
+        pytest.fail("an engine was started for a report that cannot be written")
+
+    monkeypatch.setattr(gate, "workshop", no_engine)
+    desk.stack()
+    file = tmp_path / "none" / "out.sarif"
+    ran = portway("gate", "--sarif", str(file))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"{file}: --sarif: its folder does not exist; make it first\n"
+
+
+def test_a_state_cannot_be_judged_together_with_a_program(
+    desk: Desk, portway: CommandLine, tmp_path: Path
+) -> None:
+    desk.stack()
+    file = tmp_path / "state.json"
+    file.write_text("{}")
+    ran = portway("gate", STACK_NAME, "--state", str(file))
+    assert (ran.code, ran.out) == (2, "")
+    assert "leave out STACKS and --program" in ran.err
+
+
+def test_a_state_that_is_none_is_bad_input(
+    desk: Desk, portway: CommandLine, tmp_path: Path
+) -> None:
+    desk.stack()
+    file = tmp_path / "state.json"
+    file.write_text('{"version": 3,')
+    ran = portway("gate", "--state", str(file))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"{file}: is truncated")
+
+
+def test_a_repository_without_packs_has_its_own_configuration_of_ours(
+    portway: CommandLine,
+    reporting: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "infra"
+    program.mkdir()
+    (program / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "residency.json").write_text('{"residency": {"boundry": "eu"}}')
+    monkeypatch.chdir(tmp_path)
+    reporting(PASSED)
+    ran = portway("gate", "--program", "infra")
+    assert ran.code == 2
+    assert "policies/residency.json: boundry: 'boundry' is not a key" in ran.err

@@ -4,15 +4,14 @@ Read off selectors as the scheduler reads them: alternatives are alternatives, a
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from portway.gate.values import UNKNOWN, shown
 from portway.gate.workloads import Block, blocks_in, listed, plain
-from portway.residency.boundary import Boundary
-from portway.residency.tables import table
+from portway.residency.boundary import Boundary, boundaries
 
 REGION_LABELS: Final = frozenset(
     {"topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"}
@@ -30,8 +29,6 @@ _ZONE_LABELS: Final = frozenset(
     }
 )
 PLACE_LABELS: Final = REGION_LABELS | _ZONE_LABELS
-_ZONE_ID: Final = re.compile(r"(?P<region>[a-z]{2,4}-?[a-z]{1,3}\d)-az\d{1,2}")
-_DIRECTIONS: Final = ("northeast", "northwest", "southeast", "southwest", "north", "south", "east", "west", "central")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def place_fault(value: object, path: str, boundary: Boundary) -> Astray | None:
     """Why a region or a zone is no place inside ``boundary``; None when it is one."""
     if plain(value) is UNKNOWN:
         return Astray(path, "names nodes that are known only after deployment", undetermined=True)
-    if not isinstance(value, str) or not boundary.contains(region_of_zone_id(value) or value):
+    if not isinstance(value, str) or not boundary.contains(value):
         return Astray(path, f"names nodes in {shown(value)}, outside the boundary {boundary}")
     return None
 
@@ -102,13 +99,6 @@ def joined_label(path: str, label: str) -> str:
     return f'{path}["{label}"]'
 
 
-@cache
-def region_of_zone_id(text: str) -> str | None:
-    """``eu-west-1`` for ``euw1-az2``, the name of a zone that is the same in every AWS account."""
-    match = _ZONE_ID.fullmatch(text.strip().lower())
-    return None if match is None else _zone_ids().get(match["region"])
-
-
 def regions_in(text: str) -> tuple[str, ...]:
     """The regions of the clouds that ``text`` names, as words of it, each once; zones count."""
     return tuple(dict.fromkeys(_regions().findall(text.lower())))
@@ -116,24 +106,14 @@ def regions_in(text: str) -> tuple[str, ...]:
 
 @cache
 def _regions() -> re.Pattern[str]:
-    by_cloud: Mapping[str, Mapping[str, str]] = table("boundaries.json")["countries"]
-    names = sorted((name for cloud in by_cloud.values() for name in cloud), key=len, reverse=True)
+    names = sorted(_known(), key=len, reverse=True)
     return re.compile(rf"(?<![a-z0-9])(?:{'|'.join(map(re.escape, names))})(?![0-9])")
 
 
 @cache
-def _zone_ids() -> Mapping[str, str]:
-    """By the short names that zone ids begin with, AWS regions."""
-    regions: Mapping[str, str] = table("boundaries.json")["countries"]["aws"]
-    return {_short(region): region for region in regions}
-
-
-def _short(region: str) -> str:
-    *words, number = region.split("-")
-    direction = next((one for one in _DIRECTIONS if one == words[-1]), words[-1])
-    halves = re.fullmatch(r"(north|south)(east|west)", direction)
-    letters = halves[1][0] + halves[2][0] if halves else direction[0]
-    return "".join((words[0], *(word[0] for word in words[1:-1]), letters, number))
+def _known() -> frozenset[str]:
+    """Every cloud region that stands in a country somebody knows."""
+    return frozenset[str]().union(*boundaries().values())
 
 
 def _term(term: Block, boundary: Boundary) -> Term:

@@ -17,7 +17,7 @@ _TABLE = "hops.json"
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@:-]{0,199}")
 _OPTION = "--model"
 _IMAGE = re.compile(
-    r"(?:^|/)(?P<name>(?:vllm|text-generation-inference|tgi|sglang|ollama|triton)[\w.-]*)"
+    r"(?:.*/)?(?P<name>(?:vllm|text-generation-inference|tgi|sglang|ollama|triton)[\w.-]*)(?:[:@].*)?"
 )
 
 
@@ -57,7 +57,9 @@ def _bedrock_hop(call: Call) -> Hop:
         note = f"no table says where it is served when called from {call.region}"
         return _hop(call.resource, (Place(None, call.path, Basis.PROFILE),), model=name, note=note)
     places = tuple(Place(one, call.path, Basis.PROFILE) for one in sorted(reached))
-    return _hop(call.resource, places, model=name, called_from=call.region)
+    # A name that may not be repeated cannot be looked up again; its places still can.
+    source = call.region if destinations(name, call.region) == reached else ""
+    return _hop(call.resource, places, model=name, called_from=source)
 
 
 def _served(container: dict[str, Any]) -> str | None:
@@ -70,7 +72,7 @@ def _served(container: dict[str, Any]) -> str | None:
         if isinstance(word, str) and word.startswith(f"{_OPTION}="):
             return _safe(word.removeprefix(f"{_OPTION}="))
     image = container.get("image")
-    found = _IMAGE.search(image) if isinstance(image, str) else None
+    found = _IMAGE.fullmatch(image) if isinstance(image, str) else None
     return found["name"] if found else None
 
 

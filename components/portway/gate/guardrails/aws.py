@@ -1,7 +1,7 @@
 """AWS: a service control policy for the organisation, and a policy for the identities that call models."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portway.errors import BadInput, Problem
@@ -128,12 +128,18 @@ def profiles_inside(boundary: Boundary, regions: list[str]) -> list[tuple[str, s
 
 
 def _profiles_inside(boundary: Boundary, regions: frozenset[str]) -> Iterator[tuple[str, str]]:
-    for rule in residency_table("bedrock_profiles.json")["rules"]:
+    rules = residency_table("bedrock_profiles.json")["rules"]
+    for rule in (one for one in rules if not _is_of_guardrails(one)):
         for route in rule["routes"]:
             for source in regions.intersection(route["from"]):
                 reached = {*route["to"], *([source] if route["plus_source"] else [])}
                 if reached <= boundary.regions:
                     yield source, rule["prefix"]
+
+
+def _is_of_guardrails(rule: Mapping[str, Any]) -> bool:
+    """A guardrail profile evaluates and serves no model, so nothing is invoked by way of it."""
+    return bool(rule["models"]) and all(one.startswith("guardrail.") for one in rule["models"])
 
 
 def _allowed_profiles(boundary: Boundary, regions: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ WITHOUT_AWS = [name for name in boundaries() if name not in BOUNDARIES]
 ROUTES = [
     (rule["prefix"], (rule["models"] or ["any.model"])[0], source)
     for rule in table("bedrock_profiles.json")["rules"]
+    if rule["models"] != ["guardrail."]
     for route in rule["routes"]
     for source in route["from"]
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from portway.gate.hosts import is_listed, is_within, region_of_host
@@ -93,16 +93,19 @@ def known(host: str) -> Listed | None:
     return next((said for glob, said in globs if fnmatchcase(host, glob)), None)
 
 
-def data_hosts(text: str) -> Iterator[tuple[str, Listed]]:
+def data_hosts(text: str) -> tuple[tuple[str, Listed], ...]:
     """The hosts in ``text``, wherever they stand, that the table knows to take data; each once."""
-    if "." not in text:
-        return
-    for host in dict.fromkeys(match[0].lower() for match in _DOTTED.finditer(text)):
-        said = known(host)
-        if said is not None and said.takes_data:
-            yield host, said
+    return _data_hosts(text) if "." in text else ()
 
 
+@lru_cache(maxsize=8192)
+def _data_hosts(text: str) -> tuple[tuple[str, Listed], ...]:
+    named = dict.fromkeys(match[0].lower() for match in _DOTTED.finditer(text))
+    found = ((host, known(host)) for host in named)
+    return tuple((host, said) for host, said in found if said is not None and said.takes_data)
+
+
+@lru_cache(maxsize=8192)
 def called(text: str) -> tuple[str, ...]:
     """The hosts that ``text`` would call if it is an endpoint: one URL, one host, or a list of them.
 
@@ -131,7 +134,7 @@ def is_url(text: str) -> bool:
 
 def fault(host: str, text: str, boundary: Boundary, hosts: tuple[str, ...]) -> Fault | None:
     """Why ``host``, which ``text`` calls, is refused; None where data may go there or none goes."""
-    if is_listed(host, hosts) or is_within(host):
+    if is_listed(host, hosts) or _is_within(host):
         return None
     said = known(host)
     if said is not None:
@@ -156,11 +159,20 @@ def data_fault(host: str, said: Listed, hosts: tuple[str, ...]) -> Fault | None:
     return Fault(said.who, place, undetermined=True)
 
 
+@lru_cache(maxsize=8192)
+def _is_within(host: str) -> bool:
+    return is_within(host)
+
+
 def in_cluster(host: str, namespaces: frozenset[str]) -> bool:
     """Whether ``host`` is a Service of a cluster by its short name, ``service.namespace``."""
     last = host.rpartition(".")[2]
-    named = frozenset(table("hosts.json")["namespaces"]["names"])
-    return "-" in last or last in namespaces or last in named
+    return "-" in last or last in namespaces or last in _usual_namespaces()
+
+
+@cache
+def _usual_namespaces() -> frozenset[str]:
+    return frozenset(table("hosts.json")["namespaces"]["names"])
 
 
 def _host(authority: str) -> str:

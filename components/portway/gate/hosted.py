@@ -7,7 +7,7 @@ which may answer from anywhere. Of other APIs nobody knows where they answer.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from portway.gate.endpoints import VERTEX, Use, data_fault, data_hosts, known
@@ -25,6 +25,7 @@ _HOST: Final = re.compile(
     rf"|aiplatform\.googleapis\.com)(?![\w.-])"
 )
 _PUBLISHED: Final = re.compile(r"(?i)locations/(?P<place>[a-z0-9-]+)/publishers/(?P<who>[\w-]+)/")
+_VERTEX_MARKS: Final = ("aiplatform", "publishers/", "vertexai.goog")
 GLOBAL: Final = "global"
 
 
@@ -47,13 +48,17 @@ class Hosted:
     said: str = ""
 
 
-def hosted(text: str) -> Iterator[Hosted]:
+@lru_cache(maxsize=8192)
+def hosted(text: str) -> tuple[Hosted, ...]:
     """Every hosted model or endpoint of one that ``text`` names; nothing else of it is kept."""
-    if "aiplatform" in text or "publishers/" in text:
-        yield from _vertex(text)
-    for host, listed in data_hosts(text):
-        if listed.use is Use.MODEL:
-            yield Hosted(f"{listed.who}'s API", host, said=listed.said)
+    found = [
+        Hosted(f"{listed.who}'s API", host, said=listed.said)
+        for host, listed in data_hosts(text)
+        if listed.use is Use.MODEL
+    ]
+    if any(mark in text.lower() for mark in _VERTEX_MARKS):
+        found += _vertex(text)
+    return tuple(found)
 
 
 def hosted_refusal(one: Hosted, boundary: Boundary, hosts: tuple[str, ...]) -> Refusal | None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from portway.gate.values import shown
 from portway.residency.boundary import Boundary
@@ -57,10 +58,13 @@ class Refusal:
     undetermined: bool = False
 
 
-def routes(text: str) -> Iterator[Route]:
+def routes(text: str) -> tuple[Route, ...]:
     """Every route named in ``text``, in order; nothing else of it is kept."""
-    if "." not in text and ":" not in text:
-        return
+    return _routes(text) if "." in text or ":" in text else ()
+
+
+@lru_cache(maxsize=8192)
+def _routes(text: str) -> tuple[Route, ...]:
     found = [
         *((match, Route(_safe(match["model"]), match["model"])) for match in _upstreams(text)),
         *((match, _of_arn(match)) for match in _ARN.finditer(text)),
@@ -73,8 +77,7 @@ def routes(text: str) -> Iterator[Route]:
             for match in names.finditer(text)
             if not any(start <= match.start() < end for start, end in taken)
         ]
-    for _, route in sorted(found, key=lambda pair: pair[0].start()):
-        yield route
+    return tuple(route for _, route in sorted(found, key=lambda pair: pair[0].start()))
 
 
 def _safe(model: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, cast
 
 from portway.gate.places import reading
@@ -88,10 +88,21 @@ def settings(resource: Resource) -> tuple[Setting, ...]:
 
 def carriers(resource: Resource) -> tuple[str, ...]:
     """The paths of ``resource`` under which it tells a program something."""
-    return tuple(dict.fromkeys((*reading(resource).facts.model_routes, *_listed(resource.type))))
+    return _carriers(resource.type, reading(resource).facts.model_routes)
 
 
 @cache
+def _carriers(token: str, model_routes: tuple[str, ...]) -> tuple[str, ...]:
+    listed = _listed(token)
+    others = (path for path in model_routes if not any(_is_below(path, one) for one in listed))
+    return tuple(dict.fromkeys((*listed, *others)))
+
+
+def _is_below(path: str, other: str) -> bool:
+    start = other.removesuffix("[]")
+    return path == start or path.startswith((f"{start}.", f"{start}["))
+
+
 def _listed(token: str) -> tuple[str, ...]:
     if token.endswith((":CustomResourceDefinition", ":CustomResourceDefinitionPatch")):
         return ()  # says what objects may look like, at great length, and is none
@@ -110,18 +121,14 @@ def _encoded(token: str) -> tuple[str, ...]:
 
 def _found(resource: Resource, paths: tuple[str, ...]) -> Iterator[Setting]:
     encoded = _encoded(resource.type)
-    seen: set[tuple[str, str, str | None]] = set()
     for path in paths:
         is_encoded = path in encoded
         start = _start(resource, path)
         for one in resource.properties.every(path):
             if is_encoded and isinstance(one, Known):
                 one = Known(one.path, _decoded(one.value))  # noqa: PLW2901 - what its reader sees
-            for part in (part for setting in _of_one(one, start) for part in _parts(setting)):
-                key = (part.path, part.name, part.value)
-                if key not in seen:
-                    seen.add(key)
-                    yield part
+            for setting in _of_one(one, start):
+                yield from _parts(setting)
 
 
 def _start(resource: Resource, path: str) -> Kind:
@@ -140,17 +147,17 @@ def _of_one(one: Known | Unknown, start: Kind) -> Iterator[Setting]:
 
 def _walk(value: object, path: str, name: str, kind: Kind) -> Iterator[Setting]:
     inner = document(plain(value))
-    if inner is UNKNOWN:
+    if isinstance(inner, str):
+        yield Setting(path, name, inner, kind)
+    elif inner is UNKNOWN:
         yield Setting(path, name, None, kind)
-    elif isinstance(inner, Mapping):
+    elif isinstance(inner, dict | Mapping):
         # A document in a text is a document, whatever the text stands for.
         below = Kind.DOCUMENT if inner is not value else kind
         yield from _of_mapping(cast("Mapping[str, object]", inner), path, below)
-    elif isinstance(inner, Sequence) and not isinstance(inner, str | bytes):
+    elif isinstance(inner, list | Sequence) and not isinstance(inner, bytes):
         below = kind if inner is value or _is_arguments(name) else Kind.DOCUMENT
         yield from _of_list(cast("Sequence[object]", inner), path, name, below)
-    elif isinstance(inner, str):
-        yield Setting(path, name, inner, kind)
 
 
 def _of_mapping(values: Mapping[str, object], path: str, kind: Kind) -> Iterator[Setting]:
@@ -183,9 +190,12 @@ def _of_list(values: Sequence[object], path: str, name: str, kind: Kind) -> Iter
 def _kind_of(key: str, kind: Kind) -> Kind:
     if key in _ARGUMENTS:
         return Kind.ARGUMENT
-    if _VARIABLES.fullmatch(key):
-        return Kind.VARIABLE
-    return kind
+    return Kind.VARIABLE if _holds_variables(key) else kind
+
+
+@lru_cache(maxsize=4096)
+def _holds_variables(key: str) -> bool:
+    return _VARIABLES.fullmatch(key) is not None
 
 
 def _kind_of_pair(kind: Kind) -> Kind:

@@ -14,6 +14,7 @@ from functools import cache, cached_property
 from typing import Any, Final, cast
 
 _STEP = re.compile(r'\["([^"]*)"\]|\[(\d*)\]|([^.\[\]]+)')
+_PUNCTUATED = re.compile(r"[.\[\]]")
 _UNREADABLE_SECRET = "[secret]"  # noqa: S105 - what `pulumi policy analyze --file` writes for one
 _PLACE = re.compile(
     r"(?i)global|unspecified|us|eu|europe|asia|(?:nam|eur|asia)\d{1,2}"
@@ -158,7 +159,9 @@ def _children(value: object, step: str | int | None, path: str) -> Iterator[tupl
 
 def _leaves(value: object, path: str) -> Iterator[Known | Unknown]:
     inner = document(_normal(value))
-    if inner is UNKNOWN:
+    if isinstance(inner, str):
+        yield Known(path, inner)
+    elif inner is UNKNOWN:
         yield Unknown(path)
     elif isinstance(inner, Mapping):
         for name, child in cast("Mapping[str, object]", inner).items():
@@ -171,7 +174,7 @@ def _leaves(value: object, path: str) -> Iterator[Known | Unknown]:
 
 
 def _joined(path: str, name: str) -> str:
-    if re.search(r"[.\[\]]", name):
+    if _PUNCTUATED.search(name):
         return f'{path}["{name}"]'
     return f"{path}.{name}" if path else name
 
@@ -183,4 +186,6 @@ def _normal(value: object) -> object:
 
 
 def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    return isinstance(value, list) or (
+        isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    )

@@ -7,7 +7,8 @@ is, and names of schemas are not calls that data leaves by. Hosts of models have
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
 from typing import Final
 
 from portway.gate.context import ResidencyContext
@@ -87,14 +88,23 @@ def judge(
 
 def _is_endpoint(resource: Resource, setting: Setting) -> bool:
     """Whether ``setting`` is what a program calls, by its name or by being a URL."""
-    if _NOT_CALLED.search(setting.name) and not _SITE.search(setting.name):
-        return False
     if setting.kind is Kind.DOCUMENT:
         names = _STEPS if resource.type.startswith(_STEP_TYPES) else _IN_DOCUMENT
-        return names.search(setting.name) is not None
-    if _ENDPOINT.search(setting.name):
-        return True
-    return setting.is_whole and setting.value is not None and is_url(setting.value)
+        return _means(names, setting.name) and _may_be_called(setting.name)
+    is_called = _means(_ENDPOINT, setting.name) or (
+        setting.is_whole and setting.value is not None and is_url(setting.value)
+    )
+    return is_called and _may_be_called(setting.name)
+
+
+@lru_cache(maxsize=8192)
+def _means(names: re.Pattern[str], name: str) -> bool:
+    return names.search(name) is not None
+
+
+@lru_cache(maxsize=8192)
+def _may_be_called(name: str) -> bool:
+    return _NOT_CALLED.search(name) is None or _SITE.search(name) is not None
 
 
 def _of_value(
@@ -139,17 +149,26 @@ def _untold(
     resource: Resource, told: tuple[Setting, ...], hosts: tuple[str, ...]
 ) -> Iterator[Violation]:
     """A key of a vendor, and no word of where to call: its client calls the vendor's default host."""
-    if not told or resource.type.startswith(_KEEPERS) or _takes_others_variables(resource):
+    if not told or resource.type.startswith(_KEEPERS):
         return
     variables = [one for one in told if one.kind is not Kind.DOCUMENT]
-    if any(_AGENTS.search(one.name) for one in variables):
+    keys = [(one, _default_hosts()[one.name]) for one in variables if one.name in _default_hosts()]
+    if not keys or any(_AGENTS.search(one.name) for one in variables):
         return
-    for row in table("hosts.json")["defaults"]:
-        key = next((one for one in variables if one.name in row["keys"]), None)
-        if key is not None and not is_listed(row["host"], hosts):
+    if _takes_others_variables(resource):
+        return
+    for key, host in keys:
+        if not is_listed(host, hosts):
             message = f"is given {key.name} ({key.path}) and no endpoint, so that its client calls"
-            message += f" {row['host']}; set the endpoint, or {_WAY_OUT}"
+            message += f" {host}; set the endpoint, or {_WAY_OUT}"
             yield _refused(resource, message, key.path, undetermined=True)
+
+
+@cache
+def _default_hosts() -> Mapping[str, str]:
+    """By the variable that holds a vendor's key, the host that its client calls if not told."""
+    rows = table("hosts.json")["defaults"]
+    return {key: row["host"] for row in rows for key in row["keys"]}
 
 
 def _takes_others_variables(resource: Resource) -> bool:
@@ -160,15 +179,15 @@ def _elsewhere(
     resource: Resource, told: tuple[Setting, ...], hosts: tuple[str, ...]
 ) -> Iterator[Violation]:
     """Hosts of telemetry services, wherever else they stand."""
-    judged = {one.path for one in told if one.is_whole and _is_endpoint(resource, one)}
-    texts = [(one.path, one.value) for one in told if one.is_whole and one.value]
-    paths = {path for path, _ in texts}
+    whole = [one for one in told if one.is_whole and one.value]
+    paths = {one.path for one in whole}
+    texts = [(one.path, one.value or "") for one in whole if not _is_endpoint(resource, one)]
     texts += [(one.path, one.value) for one in resource.properties.texts if one.path not in paths]
     for path, text in texts:
-        if "." not in text or path in judged or _SAYS_ONLY.search(path):
-            continue
         for host, listed in data_hosts(text):
-            found = data_fault(host, listed, hosts) if listed.use is Use.TELEMETRY else None
+            if listed.use is not Use.TELEMETRY or _SAYS_ONLY.search(path):
+                continue
+            found = data_fault(host, listed, hosts)
             if found is not None:
                 message = f"names {found.given} ({path}): {found.why}; {_WAY_OUT}"
                 yield _refused(resource, message, path, undetermined=found.undetermined)

@@ -76,6 +76,8 @@ def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
 
 def _policies(resource: Resource, paths: tuple[str, ...]) -> list[Known]:
     """The IAM policy documents among the values at ``paths``, each once."""
+    if resource.package != "aws":
+        return []
     found = (seen for path in paths for seen in resource.properties.every(path))
     documents = {one.path: one for one in found if isinstance(one, Known) and is_policy(one.value)}
     return list(documents.values())
@@ -130,7 +132,9 @@ def _elsewhere(
 ) -> Iterator[Violation]:
     """Hosts of models in the properties that tell no program anything: origins, targets, names."""
     for leaf in resource.properties.texts:
-        if "." in leaf.value and leaf.path not in read and not _SAYS_ONLY.search(leaf.path):
+        if leaf.path in read or not hosted(leaf.value):
+            continue
+        if not _SAYS_ONLY.search(leaf.path):
             yield from _of_hosted(resource, leaf.path, leaf.value, boundary, hosts)
 
 
@@ -138,7 +142,7 @@ def _of_attachment(
     resource: Resource, path: str, text: str, stack: Stack | None
 ) -> Iterator[Violation]:
     """Refuse a policy of Amazon's that allows inference, and one that nobody can read here."""
-    for match in _MANAGED_POLICY.finditer(text):
+    for match in _MANAGED_POLICY.finditer(text) if "arn:" in text else ():
         name = match["name"]
         if match["account"] != "aws":
             if stack is not None and not _is_held(name, stack):

@@ -12,9 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from portway.errors import BadInput, Missing, Problem
 from portway.gate.exemption import LONGEST, Exemption
 from portway.residency.boundary import boundary, country_of
+from portway.residency.places_of import members
 
 LEVEL = "enforcementLevel"
 LEVELS = ("advisory", "mandatory")
+_A_BUCKET = "gcp:storage/bucket:Bucket"
 
 
 def _names(value: object) -> object:
@@ -225,7 +227,9 @@ def _wrong_places(config: ResidencyConfig) -> Iterable[Problem]:
     for key in ("clusters", "buckets"):
         named: Mapping[str, str] = getattr(config, key)
         for name, region in named.items():
-            if country_of(region) is None:
+            # A bucket may be in several regions at once (EU); a cluster may not.
+            known = members(region, _A_BUCKET) if key == "buckets" else country_of(region)
+            if known is None:
                 message = f"{region!r} is not a region of a cloud; write one, such as europe-west4"
                 yield Problem(f"{key}.{name}", message)
 

@@ -13,13 +13,14 @@ from typing import Literal
 
 from portway.gate.context import ResidencyContext
 from portway.gate.hosts import host_problem, region_of_host
+from portway.gate.images import MAKERS, REGISTRY, is_published, registry_place
 from portway.gate.places import Kind, reading
 from portway.gate.resource import Resource, Stack
 from portway.gate.values import Known, Unknown, View, shown, steps
 from portway.residency.boundary import Boundary, country_of
 
 Reads = Literal[
-    "region", "arn", "path", "bucket", "reference", "host", "local", "flag", "set", "text"
+    "region", "arn", "path", "bucket", "reference", "host", "local", "image", "flag", "set", "text"
 ]
 
 _ARN = re.compile(
@@ -61,6 +62,8 @@ _NAMES = (
     "url",
     "clusterIdentifier",
 )
+_A_BUCKET = "gcp:storage/bucket:Bucket"
+"""As which the places are understood that configuration gives to buckets (``EU`` is several regions)."""
 _LATER = "known only after deployment"
 
 
@@ -102,6 +105,7 @@ def read(reads: Reads, seen: Known | Unknown, look: Look) -> Iterator[Problem]:
         "region": _region,
         "host": _host,
         "local": _local,
+        "image": _image,
         "text": _text,
         "arn": _arn,
         "path": _path,
@@ -127,6 +131,8 @@ def _unknown(reads: Reads, path: str, look: Look) -> Iterator[Problem]:
     if reads in ("region", "text"):
         yield Problem(path, "a value", f"it is {_LATER}", "make it a literal", undetermined=True)
     elif look.stack is not None and not _is_given_here(path, look.resource, look.stack):
+        if reads == "image" and _is_made_here(path, look.resource, look.stack):
+            return
         yield Problem(path, "a value", f"it is {_LATER}", _NAME_IT, undetermined=True)
 
 
@@ -147,6 +153,13 @@ def _text(path: str, text: str, look: Look) -> Iterator[Problem]:
         yield from _region(path, place, look)
 
 
+def _image(path: str, text: str, look: Look) -> Iterator[Problem]:
+    """Images come in; but a registry of one's own outside is where one's weights and code are kept."""
+    place = registry_place(text.strip())
+    if place is not None and not is_published(text.strip()):
+        yield from _region(path, place, look, REGISTRY)
+
+
 def _local(path: str, text: str, look: Look) -> Iterator[Problem]:
     """What services take from the resource's own region only, unless it says another one itself.
 
@@ -156,7 +169,9 @@ def _local(path: str, text: str, look: Look) -> Iterator[Problem]:
     for leaf in View({"it": text}).leaves("it"):
         said = str(leaf.value) if isinstance(leaf, Known) else ""
         placed = look.context.buckets.get(_name_of(said))
-        for place in dict.fromkeys((*([placed] if placed else ()), *_said_by(said))):
+        if placed is not None:
+            yield from _region(path, placed, look, _A_BUCKET)
+        for place in dict.fromkeys(_said_by(said)):
             yield from _region(path, place, look)
         for edge in _EDGE.findall(said):
             why = "it answers all over the world"
@@ -208,7 +223,7 @@ def _named(path: str, text: str, look: Look) -> Iterator[Problem]:
     buckets = look.context.buckets
     place = next((buckets[one] for one in called if one in buckets), None)
     if place is not None:
-        yield from _region(path, place, look)
+        yield from _region(path, place, look, _A_BUCKET)
     elif look.stack is not None and not (
         _is_named_here(called, look.resource, look.stack)
         or _is_given_here(path, look.resource, look.stack)
@@ -246,6 +261,12 @@ def _is_given_here(path: str, resource: Resource, stack: Stack) -> bool:
     """Whether the value at ``path`` comes from resources of the stack that are judged themselves."""
     urns = (resource.depends_on or {}).get(str(steps(path)[0]), ())
     return any(has_place(stack.by_urn[urn]) for urn in urns if urn in stack.by_urn)
+
+
+def _is_made_here(path: str, resource: Resource, stack: Stack) -> bool:
+    """Whether the value at ``path`` comes from what makes images in this stack."""
+    urns = (resource.depends_on or {}).get(str(steps(path)[0]), ())
+    return any(stack.by_urn[urn].type.startswith(MAKERS) for urn in urns if urn in stack.by_urn)
 
 
 _NAME_IT = "create it in this stack, or say where it is under buckets in the configuration"

@@ -38,7 +38,9 @@ class Boundary:
         A multi-region is inside when every region of it is; a place nobody knows is outside.
         """
         reached = members(place, product)
-        return reached is not None and reached <= self.regions | self.countries
+        if reached is None:
+            return False
+        return reached <= self.regions or reached <= self.regions | self.countries
 
     def contains(self, cloud_region: str) -> bool:
         """Whether a region (or a zone of one) is inside. An unknown place is outside."""

@@ -6,25 +6,15 @@ account in a region outside is where one's weights, adapters and code are kept: 
 outside, and it is refused. What vendors publish there for everybody is listed by name and passes.
 """
 
-import re
 from collections.abc import Iterator
-from functools import cache
-from typing import Final
 
 from portway.gate.context import ResidencyContext
-from portway.gate.hosts import region_of_host
+from portway.gate.images import MAKERS, REGISTRY, is_published, registry_place
 from portway.gate.readings import Look, read
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
-from portway.gate.tables import table
 from portway.gate.values import UNKNOWN, Unknown, shown
 from portway.gate.workloads import Block, anatomy, blocks_in, child, is_object, plain
-
-_GOOGLE: Final = re.compile(
-    r"(?P<area>us|europe|asia)-[a-z]+\.pkg\.dev|(?:(?P<old>us|eu|asia)\.)?gcr\.io"
-)
-_REGISTRY: Final = "gcp:artifactregistry/repository:Repository"
-_MAKERS: Final = ("docker:", "docker-build:", "awsx:", "aws:ecr", "gcp:artifactregistry")
 
 
 def judge(
@@ -56,7 +46,7 @@ def _of_image(holder: Block, name: str, look: Look) -> Iterator[Violation]:
                 )
         return
     place = registry_place(value)
-    if place is not None and not look.boundary.holds(place, _REGISTRY) and not _is_public(value):
+    if place is not None and not look.boundary.holds(place, REGISTRY) and not is_published(value):
         yield Violation(
             f"{look.resource} runs an image that is kept in {shown(place)} ({path}), outside the "
             f"boundary {look.boundary}; copy it to a registry inside and name that one",
@@ -65,30 +55,13 @@ def _of_image(holder: Block, name: str, look: Look) -> Iterator[Violation]:
         )
 
 
-@cache
-def registry_place(image: str) -> str | None:
-    """The region, or Google's multi-region, that an image's registry says; None where it says none."""
-    host = image.split("/", 1)[0].lower() if "/" in image else ""
-    google = _GOOGLE.fullmatch(host)
-    if google is None:
-        return region_of_host(host)
-    area = google["area"] or google["old"] or "us"
-    return "europe" if area == "eu" else area
-
-
-@cache
-def _is_public(image: str) -> bool:
-    published: list[str] = table("judged/kubernetes.json")["published_images"]
-    return image.lower().startswith(tuple(published))
-
-
 def _is_made_here(look: Look) -> bool:
     """Whether the pod's properties come from something that makes images, judged itself."""
     if look.stack is None:
         return True
     urns = (urn for given in (look.resource.depends_on or {}).values() for urn in given)
     makers = (look.stack.by_urn[urn].type for urn in urns if urn in look.stack.by_urn)
-    return any(token.startswith(_MAKERS) for token in makers)
+    return any(token.startswith(MAKERS) for token in makers)
 
 
 RULE = Rule(

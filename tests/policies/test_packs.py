@@ -102,7 +102,7 @@ def test_the_exempt_types_are_few_enough_to_be_reviewed() -> None:
     exempt = [one for one in ALL_TOKENS if reason("reviewed.json", "placeless", one)]
     bare = [one for one in exempt if "iam" not in one.lower()]
     assert len(ALL_TOKENS) > 3000
-    assert len(bare) < 300
+    assert len(bare) < len(ALL_TOKENS) / 10
 
 
 def test_exempting_the_largest_leaves_the_rest_to_be_judged() -> None:

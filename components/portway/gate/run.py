@@ -223,7 +223,7 @@ def _judge(
 def faults_of(outcome: Outcome, record: Record, policies: Policies) -> tuple[str, ...]:
     """Why ``outcome`` proves less than a whole judgement by every pack; empty when it is whole."""
     if outcome.out_of_time:
-        return (outcome.out_of_time,)
+        return (f"{outcome.out_of_time} with --timeout",)
     faults = (*record.errors, *record.gaps(pack.name for pack in policies.packs))
     if not outcome.succeeded and not record.refusals and not faults:
         return (outcome.stderr.strip() or "the engine failed and did not say why",)

@@ -77,9 +77,11 @@ class Session:
         """Everything to be said of the whole stack that was not said before.
 
         A resource that was seen when it was registered is judged by its inputs of then; another one
-        (read, or left alone in a targeted update) by what it is now.
+        (read, or left alone in a targeted update) by what it is now. The engine gives them in an order
+        that differs from run to run; what is said must not.
         """
-        stack = Stack.of(self._with_inputs(resource) for resource in resources)
+        ordered = sorted(resources, key=lambda resource: resource.urn)
+        stack = Stack.of(self._with_inputs(resource) for resource in ordered)
         for resource in stack.resources:
             self._declarations.add(resource)
         findings = [

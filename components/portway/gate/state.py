@@ -39,7 +39,7 @@ class State:
     """One exported state.
 
     Attributes:
-        stack: the name in its URNs.
+        stack: the name in its URNs, with the file where several have the same.
         rows: its resources, as written.
         secrets: how many values are encrypted.
     """
@@ -70,7 +70,11 @@ def read_states(files: Sequence[Path]) -> tuple[State, ...]:
             problems += [problem.at(str(file)) for problem in error.problems]
     if problems:
         raise BadInput(problems)
-    return tuple(states)
+    names = [state.stack for state in states]
+    return tuple(
+        replace(one, stack=f"{one.stack} ({one.file})") if names.count(one.stack) > 1 else one
+        for one in states
+    )
 
 
 def judge_states(

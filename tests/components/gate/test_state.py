@@ -107,6 +107,11 @@ def test_a_state_is_called_as_its_stack_is(tmp_path: Path) -> None:
     assert (state.stack, state.secrets, state.leaving) == ("prod", 3, (BUCKET["urn"],))
 
 
+def test_states_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    files = [written(tmp_path, export(BUCKET), name) for name in ("a.json", "b.json")]
+    assert [state.stack for state in read_states(files)] == [f"prod ({file})" for file in files]
+
+
 def judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object, outcome: Outcome
 ) -> StackReport:

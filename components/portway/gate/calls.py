@@ -1,8 +1,10 @@
 """Which resources of a stack call Bedrock, from which regions, by which model or profile."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import cast
 
 from portway.gate.context import ResidencyContext
 from portway.gate.places import At, places, reading
@@ -12,10 +14,13 @@ from portway.gate.statements import grants, is_policy
 from portway.gate.values import Known
 from portway.residency.boundary import Boundary
 from portway.residency.profiles import is_profile
+from portway.residency.tables import table
 
 _NOWHERE = Boundary(("nowhere",), frozenset())
 _IAM = "aws:iam/*"
 _GUARDS = "aws:organizations/*"
+_VENDORS = "|".join(table("bedrock_profiles.json")["providers"])
+_HINT = re.compile(rf"bedrock|(?:{_VENDORS}|global|us-gov|us|eu|apac|jp|au|ca|in|sa)\.[a-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ def calls_of(resource: Resource, context: ResidencyContext) -> Iterator[Call]:
     facts = reading(resource).facts
     if not facts.model_routes or fnmatchcase(resource.type, _GUARDS):
         return
+    if not _may_name_one(resource.properties.tree):
+        return
     if fnmatchcase(resource.type, _IAM):
         yield from _grants(resource, facts.model_routes)
         return
@@ -71,6 +78,21 @@ def calls_of(resource: Resource, context: ResidencyContext) -> Iterator[Call]:
                 own = _own_regions(resource, context)
             for region in (route.source,) if route.source is not None else own or (None,):
                 yield Call(resource, leaf.path, route, region)
+
+
+def _may_name_one(tree: object) -> bool:
+    """Whether any text in ``tree`` could: far quicker than reading it property by property."""
+    waiting = [tree]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            if _HINT.search(value):
+                return True
+        elif isinstance(value, Mapping):
+            waiting.extend(cast("Mapping[str, object]", value).values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(cast("Sequence[object]", value))
+    return False
 
 
 def _grants(resource: Resource, paths: tuple[str, ...]) -> Iterator[Call]:

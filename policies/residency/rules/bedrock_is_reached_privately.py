@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from portway.gate.absence import absence, of_types
-from portway.gate.calls import calls_of
+from portway.gate.calls import bedrock_calls
 from portway.gate.context import ResidencyContext
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
@@ -20,9 +20,13 @@ _SERVICE = re.compile(
 
 def _lacks(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
     reached = set(_reached(stack))
-    for function in of_types(stack, (_FUNCTION,)):
-        regions = {call.region for call in calls_of(function, context) if call.region is not None}
-        missing = sorted(regions - reached)
+    regions: dict[str, set[str]] = {}
+    for call in bedrock_calls(stack, context):
+        if call.resource.type == _FUNCTION and call.region is not None:
+            regions.setdefault(call.resource.urn, set()).add(call.region)
+    for urn, called in regions.items():
+        function = stack.by_urn[urn]
+        missing = sorted(called - reached)
         if missing and _is_in_vpc(function):
             message = (
                 f"{function} is in a VPC and calls Bedrock in {', '.join(missing)}, and the stack has no "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
@@ -195,3 +196,9 @@ def test_bindings_bind_their_own_policy_and_deny() -> None:
         assert bound.content["spec"]["policyName"] == made.content["metadata"]["name"]
         assert bound.content["spec"]["validationActions"] == ["Deny"]
         assert made.content["spec"]["failurePolicy"] == "Fail"
+
+
+@pytest.mark.parametrize("release", ["1.34", "1.37"])
+def test_every_object_is_valid_for_the_api_it_is_applied_to(release: str) -> None:
+    for document in admission(boundary(["eu"])).documents:
+        kubernetes_validate.validate(dict(document.content), release, strict=True)

@@ -1,7 +1,6 @@
 """Every row of the AWS table: its property exists, an outside value is refused, an inside one is not."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,7 +85,11 @@ def judged(name: str, row: Row, value: object) -> list[Violation]:
     provider = Provider("default", "urn:provider", View({}))
     resource = Resource("urn:one", "it", row.type, View(tree), provider)
     found = judge_family(name)(resource, CONTEXT, Stack.of([resource]))
-    return [one for one in found if re.sub(r"\[\d+\]", "[]", one.path) == row.path]
+    return [one for one in found if any_item(one.path) == steps(row.path)]
+
+
+def any_item(path: str) -> tuple[str | int | None, ...]:
+    return tuple(None if isinstance(step, int) else step for step in steps(path))
 
 
 def ident(case: object) -> str:

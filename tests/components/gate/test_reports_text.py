@@ -105,9 +105,9 @@ def test_markdown_says_the_verdict_first_and_each_stack_in_one_line() -> None:
     assert lines[3:8] == [
         "| stack | verdict | judged | refused | advice |",
         "|---|---|--:|--:|--:|",
-        "| <code>dev</code> | ✅ passed | 2 | 0 | 0 |",
-        "| <code>prod</code> | ❌ refused | 2 | 4 | 2 |",
-        "| <code>late</code> | ⚠️ not judged | 0 | 0 | 0 |",
+        "| `dev` | ✅ passed | 2 | 0 | 0 |",
+        "| `prod` | ❌ refused | 2 | 4 | 2 |",
+        "| `late` | ⚠️ not judged | 0 | 0 | 0 |",
     ]
     assert lines[-1].startswith("<sub>4 resources judged by ")
 

@@ -113,6 +113,9 @@ def _escaped(found: re.Match[str]) -> str:
 
 def _code(words: str) -> str:
     """``words`` in code type, also inside a table."""
+    line = _on_one_line(words)
+    if line and not set(line) & set("`|"):
+        return f"`{line}`"
     return f"<code>{_plain(words)}</code>"
 
 

@@ -90,7 +90,11 @@ def test_a_committed_stack_passes_both_packs(name: str) -> None:
 
 def test_a_service_outside_its_boundary_is_refused_with_the_region() -> None:
     said = judged(builders.placement("cloud-run", region="us-central1"), builders.spec())
-    assert rules(said) == {"residency-region-inside-boundary"}
+    assert rules(said) == {
+        "residency-region-inside-boundary",
+        "residency-code-runs-inside",
+        "residency-keys-stay-inside",
+    }
     assert all("us-central1" in one.message for one in said)
 
 

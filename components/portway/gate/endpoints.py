@@ -100,7 +100,9 @@ def data_hosts(text: str) -> tuple[tuple[str, Listed], ...]:
 
 @lru_cache(maxsize=8192)
 def _data_hosts(text: str) -> tuple[tuple[str, Listed], ...]:
-    named = dict.fromkeys(match[0].lower() for match in _DOTTED.finditer(text))
+    # A name behind an @ is somebody's mailbox, unless it is the host of a URL with a user in it.
+    in_urls = (_host(match["rest"]) for match in _AUTHORITY.finditer(text))
+    named = dict.fromkeys((*(match[0].lower() for match in _DOTTED.finditer(text)), *in_urls))
     found = ((host, known(host)) for host in named)
     return tuple((host, said) for host, said in found if said is not None and said.takes_data)
 

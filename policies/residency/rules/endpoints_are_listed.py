@@ -20,8 +20,8 @@ from portway.gate.endpoints import (
     fault,
     in_cluster,
     is_url,
-    known,
 )
+from portway.gate.hosted import hosted
 from portway.gate.hosts import is_listed
 from portway.gate.places import Kind as Place
 from portway.gate.places import reading
@@ -118,8 +118,7 @@ def _of_value(
     for host in called(text):
         if namespaces and in_cluster(host, namespaces):
             continue
-        listed = known(host)
-        if listed is not None and listed.use is Use.MODEL:
+        if any(one.host == host for one in hosted(text)):
             continue  # the rule about models says it
         found = fault(host, text, boundary, hosts)
         if found is not None:

@@ -81,6 +81,12 @@ def _unmentioned(config: ResidencyConfig, reports: Sequence[StackReport]) -> Ite
         for name in getattr(config, key):
             if name not in whole:
                 yield f"{key}.{name}: no stack speaks of it; remove it, or correct the name"
+    lacking = {
+        said.rule for one in reports if one.record is not None for said in one.record.reported
+    }
+    for rule in config.elsewhere:
+        if rule not in lacking:
+            yield f"elsewhere.{rule}: no stack lacks anything that this rule looks for; remove it"
     words = {word.casefold() for text in texts for word in _hosts(text)}
     for host in config.hosts:
         if not any(fnmatchcase(word, host.casefold()) for word in words):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from portway.gate.absence import absence
 from portway.gate.context import ResidencyContext
 from portway.gate.network_policies import Judged, governs_egress, openings
 from portway.gate.policy_pods import is_everywhere, is_policy, selects, selects_all
@@ -57,7 +58,7 @@ def judge(
 
 def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
     """Refuse a pod that serves a model and is governed by no policy at all."""
-    if context.boundary is None or ID in context.elsewhere:
+    if context.boundary is None:
         return
     serving = [
         (one, pod)
@@ -158,5 +159,5 @@ RULE = Rule(
         "NIST SP 800-53 r5 AC-4",
     ),
     judge=judge,
-    judge_stack=judge_stack,
+    judge_stack=absence(ID, judge_stack),
 )

@@ -96,3 +96,12 @@ def test_a_pack_that_is_made_advisory_is_named(tmp_path: Path) -> None:
         "residency.json: residency is advisory, so nothing that it finds is refused; "
         "make it mandatory"
     ]
+
+
+def test_what_is_said_to_be_elsewhere_and_no_stack_lacks_is_named(tmp_path: Path) -> None:
+    lacked, never = "residency-inference-is-traced", REGION
+    config = {"elsewhere": {lacked: "the organisation's trail", never: "somewhere"}}
+    found = noted(tmp_path, config, report(said(rule=lacked, level="advisory")))
+    expected = f"elsewhere.{never}: no stack lacks anything that this rule looks for; remove it"
+    assert found == [f"residency.json: {expected}"]
+    assert noted(tmp_path, config, report(), every_stack=False) == []

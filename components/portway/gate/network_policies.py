@@ -45,8 +45,8 @@ class Judged:
 
 
 def governs_egress(manifest: Manifest) -> bool:
-    """Whether the pods that a policy selects can reach no more than policies say."""
-    return any(_governs(manifest, spec) for spec in specs(manifest))
+    """Whether the pods that a policy selects can surely reach no more than policies say."""
+    return any(_governs(manifest, spec, if_unknown=False) for spec in specs(manifest))
 
 
 def openings(manifest: Manifest, judged: Judged) -> Iterator[Opening]:
@@ -55,7 +55,7 @@ def openings(manifest: Manifest, judged: Judged) -> Iterator[Opening]:
     if plain(manifest.root.value.get("spec")) is UNKNOWN:
         yield Opening(spec_of.path, _LATER, undetermined=True)
     for spec in specs(manifest):
-        if not _governs(manifest, spec):
+        if not _governs(manifest, spec, if_unknown=True):
             continue
         if plain(spec.value.get("egress")) is UNKNOWN:
             yield Opening(spec.at("egress"), _LATER, undetermined=True)
@@ -193,14 +193,16 @@ def _is_dns(ports: object, name: str) -> bool:
     return bool(given) and not spans and all(str(number) in _DNS for number in numbers)
 
 
-def _governs(manifest: Manifest, spec: Block) -> bool:
+def _governs(manifest: Manifest, spec: Block, *, if_unknown: bool) -> bool:
     if manifest.kind in CILIUM:
         denies = mapping(spec.value.get("enableDefaultDeny")).get("egress")
         return denies is not False and ("egress" in spec.value or "egressDeny" in spec.value)
     types = plain(spec.value.get("policyTypes" if manifest.group in OWN else "types"))
     if types is None or manifest.kind in ADMIN or manifest.kind == "FQDNNetworkPolicy":
         return spec.value.get("egress") is not None
-    return types is UNKNOWN or UNKNOWN in listed(types) or "Egress" in listed(types)
+    if types is UNKNOWN or UNKNOWN in listed(types):
+        return if_unknown or "Egress" in listed(types)
+    return "Egress" in listed(types)
 
 
 _LATER = "lets pods reach what is known only after deployment"

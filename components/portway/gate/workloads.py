@@ -12,7 +12,6 @@ from typing import Final, cast
 from portway.gate.resource import Resource
 from portway.gate.values import UNKNOWN, Known, Unknown, View
 
-PACKAGE: Final = "kubernetes"
 Tree = Mapping[str, object]
 
 _UNREADABLE: Final = "[secret]"

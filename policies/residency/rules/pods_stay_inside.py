@@ -80,7 +80,9 @@ def _of_selector(block: Block, boundary: Boundary) -> Iterator[Astray]:
     selector = child(block, "nodeSelector")
     yield from selector_faults(selector, path, boundary)
     for name, value in selector.value.items():
-        if _VIRTUAL.search(name) or (isinstance(value, str) and _VIRTUAL.search(value)):
+        if plain(value) is UNKNOWN and "/" not in name:
+            yield Astray(f'{path}["{name}"]', _LATER, undetermined=True)
+        elif _VIRTUAL.search(name) or (isinstance(value, str) and _VIRTUAL.search(value)):
             yield Astray(f'{path}["{name}"]', _ELSEWHERE)
 
 

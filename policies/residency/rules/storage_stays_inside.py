@@ -44,6 +44,10 @@ _SERVERS: Final = frozenset({"server", "dnsname", "endpoint", "endpoint-url", "e
 _COPIED: Final = re.compile(r"(?i)[a-z]+_(?:ra)?gz?rs")
 """Azure's redundancies that keep a second copy in the paired region."""
 
+_COPIES: Final = re.compile(r"sku|storageaccounttype|redundancy|replication|locations")
+_HANDLES: Final = frozenset({"volumehandle", "volumeid", "pdname", "diskuri"})
+"""What names one disk. Where it is unknown, only a disk of this stack explains it."""
+
 _VOLUMES: Final = ("csi", "nfs", "iscsi", "cephfs", "rbd", "glusterfs", "gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "azureFile", "flexVolume", "cinder")  # fmt: skip
 
 
@@ -155,8 +159,10 @@ def _of_setting(setting: _Setting, look: Look) -> Iterator[Violation]:
             if not look.boundary.holds(place, look.resource.type):
                 fault = place_fault(place, setting.path, look.boundary)
                 yield from () if fault is None else (_refused(look.resource, fault),)
-    elif setting.value is UNKNOWN and setting.name == "volumehandle":
+    elif setting.value is UNKNOWN and setting.name in _HANDLES:
         yield from _read("reference", setting, look, "stands for")
+    elif setting.value is UNKNOWN and _COPIES.search(setting.name):
+        yield _refused(look.resource, Astray(setting.path, _LATER, undetermined=True))
 
 
 def _of_places(setting: _Setting, look: Look) -> Iterator[Violation]:

@@ -2,7 +2,7 @@
 
 Run: ``python benchmarks/bench_packs.py [--resources N] [--profile]``. One process, no engine: the
 messages the engine would send are made beforehand, then handed to the packs as it hands them. The
-resources are those of our own three stacks and the good examples of every rule, repeated; the naive
+resources are those of our own three stacks and of the clean sets of the corpus, repeated; the naive
 pack runs the very same rules over them, each as a Pulumi policy of its own. The quickest of three
 passes counts.
 """
@@ -14,18 +14,21 @@ import pstats
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache, partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, cast
 
-from google.protobuf import struct_pb2
+from google.protobuf import json_format
 from pulumi.runtime import proto
 from pulumi_policy import EnforcementLevel, Policy
+from pulumi_policy.deserialize import deserialize_properties
 from pulumi_policy.policy import (
     _PolicyAnalyzerServicer,  # pyright: ignore[reportPrivateUsage] - what a pack is served by
 )
+from pulumi_policy.proxy import unknown_checking_proxy
 from ruamel.yaml import YAML
 
 from portway.gate.config import PackConfig
@@ -33,90 +36,101 @@ from portway.gate.pack import Pack, load_pack
 from portway.gate.policy import Analyzer, PolicySet, settle
 from portway.gate.resource import Provider, Resource
 from portway.gate.session import Finding, Session
+from portway.gate.testing import from_document
+from portway.gate.testing.given import OUTPUT_KEY, is_list
+from portway.gate.testing.stack import Placed, placed
+from portway.gate.testing.wire import struct
 from portway.gate.values import View
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKS = ("residency", "cost")
 CONFIG: dict[str, dict[str, Any]] = {
-    "residency": {"boundary": "eu", "clusters": {"cluster": "europe-west4"}},
+    "residency": {
+        "boundary": "eu",
+        "clusters": {"prod": "europe-west4"},
+        "hosts": ["*.example.eu", "registry.k8s.io", "quay.io"],
+    },
     "cost": {"max_gpus": 4},
 }
-REGIONS = {"aws": {"region": "eu-central-1"}, "gcp": {"region": "europe-west4", "project": "acme"}}
+PROVIDERS = {
+    "aws": {"region": "eu-central-1"},
+    "gcp": {"project": "shop", "region": "europe-west4"},
+    "kubernetes": {"context": "prod"},
+}
 GOLDEN = ("chat@cloud-run", "chat@lambda-bedrock", "chat@kubernetes")
-NO_PROVIDER = ("portway", "pulumi")
 LIMITS = {"resource": 1.0, "stack": 1000.0, "start": 1500.0}
 """Milliseconds: all rules together on one resource, one pass over 1,000, one start of a pack."""
 RUNS = 3
 
 
-@dataclass(frozen=True)
-class Given:
-    """One resource to judge: what a program gives."""
-
-    type: str
-    name: str
-    inputs: Mapping[str, Any]
-    provider: Mapping[str, Any]
-
-    @property
-    def urn(self) -> str:
-        """As the engine writes it."""
-        return f"urn:pulumi:dev::bench::{self.type}::{self.name}"
+def resources(count: int) -> tuple[Placed, ...]:
+    """At least ``count`` resources in one stack: the sets of the mix, repeated under new names."""
+    rows: list[dict[str, Any]] = []
+    for number, mixed in enumerate(cycle(_mix())):
+        if len(rows) >= count:
+            break
+        rows += [_renamed(row, f"{number}-") for row in mixed]
+    given = placed(from_document(rows), PROVIDERS)
+    return tuple(one for one in given if not one.given.is_provider)
 
 
-def resources(count: int) -> list[Given]:
-    """``count`` resources: the mix, again and again under new names."""
-    mix = [*_golden(), *_examples()]
-    rounds = (f"{one.name}-{number}" for number in range(count) for one in mix)
-    repeated = (one for _ in range(count) for one in mix)
-    return [
-        Given(one.type, name, one.inputs, one.provider)
-        for one, name, _ in zip(repeated, rounds, range(count), strict=False)
-    ]
-
-
-def _golden() -> Iterator[Given]:
+@cache
+def _mix() -> tuple[list[dict[str, Any]], ...]:
+    """Resource sets as documents: our three stacks, then the clean sets of the corpus for the EU."""
+    sets: list[list[dict[str, Any]]] = []
     for name in GOLDEN:
         rows = json.loads((ROOT / f"tests/golden/{name}.resources.json").read_text("utf-8"))
-        for row in rows:
-            yield Given(row["type"], row["name"], row.get("inputs", {}), _provider(row["type"]))
-
-
-def _examples() -> Iterator[Given]:
+        sets.append([{"props": row.get("inputs", {}), **_head(row)} for row in rows])
     yaml: Any = YAML(typ="safe")
-    for file in sorted(ROOT.glob("policies/*/rules/*.examples.yaml")):
-        for example in yaml.load(file)["good"]:
-            rows = cast("list[dict[str, Any]]", example.get("resources", [example]))
-            for row in rows:
-                token, props = row["type"], row.get("props", {})
-                yield Given(token, row.get("name", "it"), props, _provider(token))
+    for file in sorted(ROOT.glob("tests/corpus/residency/clean/*_apps.yaml")):
+        sets += [one["resources"] for one in yaml.load(file)["sets"] if "config" not in one]
+    return tuple(sets)
 
 
-def _provider(token: str) -> Mapping[str, Any]:
-    return REGIONS.get(token.partition(":")[0], {})
+def _head(row: Mapping[str, Any]) -> dict[str, Any]:
+    is_component = row["type"].startswith("portway:")
+    return {"type": row["type"], "name": row["name"], "component": is_component}
 
 
-def fill(given: Given, one: proto.AnalyzeRequest | proto.AnalyzerResource) -> None:
-    """Make ``one`` the engine's message about a resource."""
-    one.type, one.urn, one.name = given.type, given.urn, given.name
-    one.properties.CopyFrom(_struct(given.inputs))
-    package = given.type.partition(":")[0]
-    if package not in NO_PROVIDER:
-        kind = f"pulumi:providers:{package}"
-        one.provider.CopyFrom(
+def _renamed(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """``row`` and its references to others of its set, under names of their own."""
+
+    def name(said: str) -> str:
+        head, colons, tail = said.rpartition("::")
+        return f"{head}{colons}{prefix}{tail}"
+
+    def reference(value: object) -> object:
+        if isinstance(value, dict):
+            said = cast("dict[str, object]", value)
+            found = {key: reference(child) for key, child in said.items()}
+            return found | ({OUTPUT_KEY: name(str(said[OUTPUT_KEY]))} if OUTPUT_KEY in said else {})
+        return [reference(one) for one in cast("list[object]", value)] if is_list(value) else value
+
+    renamed = {key: reference(value) for key, value in row.items()}
+    renamed["name"] = name(row.get("name", "it"))
+    for key in {"parent", "provider"} & set(row):
+        renamed[key] = name(row[key]) if isinstance(row[key], str) else row[key]
+    sources: Mapping[str, list[str]] = row.get("from", {})
+    return renamed | {"from": {key: [name(one) for one in said] for key, said in sources.items()}}
+
+
+def fill(one: Placed, request: proto.AnalyzeRequest | proto.AnalyzerResource) -> None:
+    """Make ``request`` the engine's message about a resource."""
+    request.type, request.urn, request.name = one.given.type, one.urn, one.given.name
+    request.properties.CopyFrom(struct(one.inputs))
+    if one.provider is not None:
+        said = one.provider
+        request.provider.CopyFrom(
             proto.AnalyzerProviderResource(
-                type=kind,
-                urn=f"urn:pulumi:dev::bench::{kind}::cluster",
-                name="cluster",
-                properties=_struct(given.provider),
+                type=said.given.type,
+                urn=said.urn,
+                name=said.given.name,
+                properties=struct(said.inputs),
             )
         )
-
-
-def _struct(value: Mapping[str, Any]) -> struct_pb2.Struct:
-    struct = struct_pb2.Struct()
-    struct.update(value)
-    return struct
+    if isinstance(request, proto.AnalyzerResource):
+        for name, urns in one.depends_on.items():
+            request.propertyDependencies[name].urns.extend(urns)
 
 
 class Served:
@@ -224,15 +238,26 @@ def start() -> float:
     return milliseconds(act)
 
 
-def settled(given: Given) -> Resource:
+def settled(one: Placed) -> Resource:
     """The resource as rules see it."""
-    package = given.type.partition(":")[0]
     provider = None
-    if package not in NO_PROVIDER:
-        urn = f"urn:pulumi:dev::bench::pulumi:providers:{package}::cluster"
-        provider = Provider("cluster", urn, View(dict(given.provider)))
-    properties = View(settle(given.inputs))
-    return Resource(given.urn, given.name, given.type, properties, provider, depends_on={})
+    if one.provider is not None:
+        said = one.provider
+        provider = Provider(said.given.name, said.urn, View(settle(_read(said.inputs))))
+    return Resource(
+        urn=one.urn,
+        name=one.given.name,
+        type=one.given.type,
+        properties=View(settle(_read(one.inputs))),
+        provider=provider,
+        depends_on=one.depends_on,
+    )
+
+
+def _read(properties: Mapping[str, Any]) -> object:
+    """``properties`` as the SDK hands them to a policy."""
+    said: Any = json_format.MessageToDict(struct(properties))
+    return unknown_checking_proxy(deserialize_properties(said))
 
 
 def main() -> None:
@@ -248,7 +273,9 @@ def main() -> None:
         _profile(packs, seen)
         return
     count = sum(len(pack.rules) for pack in packs)
-    print(f"{count} rules, {len(given)} resources of {len({one.type for one in given})} types")
+    print(
+        f"{count} rules, {len(given)} resources of {len({one.given.type for one in given})} types"
+    )
     requests = [proto.AnalyzeRequest() for _ in given]
     stack = proto.AnalyzeStackRequest()
     for one, request in zip(given, requests, strict=True):

@@ -15,6 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from portway.gate.values import steps
+
 _REGISTERED = re.compile(r'resource_modules="""\n(.*?)\n"""', re.DOTALL)
 _CLASS = re.compile(r"^class (\w+Args):$", re.MULTILINE)
 _CAMEL = re.compile(r'@pulumi\.getter\(name="([^"]+)"\)\n.*?    def (\w+)\(self\)', re.DOTALL)
@@ -120,19 +122,23 @@ class Sdk:
         """Whether ``token`` has an input at ``path``; below a free map or text, anything is there."""
         if token not in self.types:
             return False
-        properties = self.properties(token)
-        steps = path.split(".")
-        for index, step in enumerate(steps):
-            bare = step.removesuffix("[]")
-            found = next((one for one in properties if _bare(one.step) == bare), None)
+        properties, is_walked = self.properties(token), True
+        found: Property | None = None
+        for step in steps(path):
+            if not isinstance(step, str):
+                if found is not None and not found.step.endswith("[]") and found.block is not None:
+                    return False
+                is_walked = True
+                continue
+            if not is_walked:
+                return False  # a list whose items are named without being walked
+            found = next((one for one in properties if one.step.removesuffix("[]") == step), None)
             if found is None:
                 return False
             if found.block is None:
-                return "[" not in step or found.step.endswith("[]") or index < len(steps) - 1
-            if step.endswith("[]") and not found.step.endswith("[]"):
-                return False
-            properties = self.block(found.block)
-        return True
+                return True
+            properties, is_walked = self.block(found.block), not found.step.endswith("[]")
+        return found is not None
 
     def _arguments(self, token: str) -> str:
         """The text of the class that holds the inputs of ``token``."""
@@ -200,10 +206,6 @@ def _members(chunk: str, folder: str) -> tuple[Property, ...]:
 def _folder(qualifier: str | None, folder: str) -> str:
     """Where a block is: ``'_meta.v1.ObjectMetaArgs'`` in ``meta/v1``, a bare name right here."""
     return qualifier.replace(".", "/") if qualifier else folder
-
-
-def _bare(step: str) -> str:
-    return step.removesuffix("[]").removesuffix("{}")
 
 
 def _snake(name: str) -> str:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from portway.errors import Missing
 from portway.gate.context import ResidencyContext
+from portway.gate.inventory import Read, left_to
 from portway.gate.places import At, places, reading
 from portway.gate.readings import Look, Problem, Reads, read
 from portway.gate.resource import Resource, Stack
@@ -26,7 +27,8 @@ from portway.gate.values import Known, Unknown
 FAMILIES = ("copies", "logs", "keys", "edges", "network", "movement", "compute")
 _FOLDER = files("portway.gate").joinpath("data", "judged")
 _INVENTORY = "inventory.json"
-"""The table that ``make inventory`` writes: for each reading, by type, the paths it is for."""
+_WHOLE = ("set", "text")
+"""Readings that read everything beneath a path."""
 Judge = Callable[[Resource, ResidencyContext, Stack | None], Iterator[Violation]]
 
 
@@ -64,20 +66,11 @@ _ROWS = TypeAdapter(tuple[Row, ...])
 
 @cache
 def family(name: str) -> tuple[Row, ...]:
-    """Every row of one family, of all clouds: those made by hand, then those of the inventory.
+    """Every row that people wrote of one family, of all clouds.
 
     Raises:
         Missing: a table that ships with the package is absent or broken.
     """
-    found = list(rows_by_hand(name))
-    for group in _table(_INVENTORY).get(name, []):
-        for token, paths in group["types"].items():
-            found += [Row(token, path, group["reads"], group["says"]) for path in paths]
-    return tuple(found)
-
-
-def rows_by_hand(name: str) -> tuple[Row, ...]:
-    """The rows of one family that people wrote."""
     clouds = sorted(file.name for file in _FOLDER.iterdir() if file.name != _INVENTORY)
     tables = (_table(cloud).get(name, []) for cloud in clouds)
     return tuple(row for table in tables for row in _ROWS.validate_python(table))
@@ -85,7 +78,21 @@ def rows_by_hand(name: str) -> tuple[Row, ...]:
 
 @cache
 def rows_of(name: str, token: str) -> tuple[Row, ...]:
-    """The rows of family ``name`` that are about resources of type ``token``."""
+    """The rows of family ``name`` about resources of type ``token``, then those of the inventory."""
+    lines = left_to(name, token, read_by_hand(token))
+    left = (Row(token, line.path, line.reads, line.says) for line in lines)
+    return (*_by_hand(name, token), *left)
+
+
+@cache
+def read_by_hand(token: str) -> tuple[Read, ...]:
+    """What the rows that people wrote read on resources of type ``token``."""
+    rows = (row for name in FAMILIES for row in _by_hand(name, token))
+    return tuple(dict.fromkeys(Read(row.path, row.reads in _WHOLE) for row in rows))
+
+
+@cache
+def _by_hand(name: str, token: str) -> tuple[Row, ...]:
     by_type = _by_type(name)
     globs = (row for row in by_type.get(_package(token), ()) if fnmatchcase(token, row.type))
     return (*globs, *by_type.get(token, ()))

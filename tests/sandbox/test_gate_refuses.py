@@ -52,11 +52,14 @@ def test_our_own_stacks_pass_in_europe_and_are_refused_elsewhere(
     outside = reports["chat.us.cloud-run"]
     assert (outside.verdict, outside.faults) == (Verdict.REFUSED, ())
     found = refusals(outside)
-    assert {rule for rule, _ in found} == {REGION}
+    rules = {"residency-code-runs-inside", "residency-keys-stay-inside", REGION}
+    assert {rule for rule, _ in found} == rules
     assert (REGION, "gcp:cloudrunv2/service:Service chat-service") in found
     assert outside.record is not None
     message = next(
-        one.message for one in outside.record.refusals if "Service chat-service " in one.message
+        one.message
+        for one in outside.record.refusals
+        if one.rule == REGION and "Service chat-service " in one.message
     )
     assert "is in us-central1 (location), outside the boundary eu" in message
     assert "choose a region inside it, such as europe-" in message

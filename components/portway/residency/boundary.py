@@ -40,7 +40,8 @@ class Boundary:
         reached = members(place, product)
         if reached is None:
             return False
-        return reached <= self.regions or reached <= self.regions | self.countries
+        left = reached - self.regions
+        return not left or left <= self.countries
 
     def contains(self, cloud_region: str) -> bool:
         """Whether a region (or a zone of one) is inside. An unknown place is outside."""

@@ -1,6 +1,7 @@
 """The gate: a real preview with the packs on, read from the engine's events. It fails closed."""
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,7 @@ PACKS = ("residency", "cost")
 DEADLINE_SECONDS = 600.0
 _AT_ONCE = min(4, os.cpu_count() or 1)
 _NO_STACK_FILE = "gate"
+_NO_PLUGIN = re.compile(r"no resource plugin 'pulumi-resource-(?P<name>[\w-]+)'.*", re.S)
 
 
 class Verdict(StrEnum):
@@ -224,10 +226,18 @@ def faults_of(outcome: Outcome, record: Record, policies: Policies) -> tuple[str
     """Why ``outcome`` proves less than a whole judgement by every pack; empty when it is whole."""
     if outcome.out_of_time:
         return (f"{outcome.out_of_time} with --timeout",)
-    faults = (*record.errors, *record.gaps(pack.name for pack in policies.packs))
+    told = tuple(_NO_PLUGIN.sub(_no_stand_in, error) for error in record.errors)
+    faults = (*told, *record.gaps(pack.name for pack in policies.packs))
     if not outcome.succeeded and not record.refusals and not faults:
         return (outcome.stderr.strip() or "the engine failed and did not say why",)
     return faults
+
+
+def _no_stand_in(found: re.Match[str]) -> str:
+    return (
+        f"the program uses the provider {found['name']}, for which there is no stand-in here; judge "
+        "what is deployed instead: pulumi stack export --file state.json, then portway gate --state"
+    )
 
 
 def _close(file: Path) -> None:

@@ -180,9 +180,11 @@ def _content(file: Path) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        is_cut = isinstance(error, json.JSONDecodeError) and _is_cut(text, error)
-        what = "is truncated" if is_cut else "is not JSON"
-        raise BadInput([Problem("", f"{what} ({error}); {_AGAIN}")]) from None
+        if isinstance(error, json.JSONDecodeError) and _is_cut(text, error):
+            what = f"is truncated: it ends in the middle, after {len(text)} characters"
+        else:
+            what = f"is not JSON ({error})"
+        raise BadInput([Problem("", f"{what}; {_AGAIN}")]) from None
 
 
 def _is_cut(text: str, error: json.JSONDecodeError) -> bool:

@@ -45,7 +45,9 @@ _BUCKET = re.compile(
 _IN_HOST = re.compile(
     r"(?:https?://)?(?:[\w.-]+\.)?s3[.-](?P<region>[a-z]+(?:-[a-z]+)+-\d)\.amazonaws\.com.*"
 )
-_DOTTED = re.compile(r"[\w-]+(?:\.[\w-]+){2,}")
+_DOTTED = re.compile(r"(?<![\w.-])[\w-]+(?:\.[\w-]+){2,}")
+_LONGEST_NAME = 253
+"""Of a host, in characters; what is longer names nothing, and is not worth the time."""
 _SERVICE = re.compile(
     r"(?:com\.amazonaws\.(?:vpce\.)?|aws\.sagemaker\.)(?P<region>[a-z]+(?:-[a-z]+)+-\d+)\."
 )
@@ -180,15 +182,20 @@ def _local(path: str, text: str, look: Look) -> Iterator[Problem]:
 
 def _said_by(text: str) -> Iterator[str]:
     """Every place that ``text`` names: as its whole, in ARNs and paths, or in host names."""
-    if not re.search(r"[:/]", text) and country_of(text) is not None:
+    is_short = len(text) <= _LONGEST_NAME
+    if is_short and not re.search(r"[:/]", text) and country_of(text) is not None:
         yield text.strip()
         return
     yield from places_in(text)
-    for name in _DOTTED.findall(text):
+    for name in filter(_is_name, _DOTTED.findall(text)):
         service = _SERVICE.match(name)
         region = service["region"] if service else region_of_host(name.lower().rstrip("."))
         if region:
             yield region
+
+
+def _is_name(text: str) -> bool:
+    return len(text) <= _LONGEST_NAME
 
 
 def _arn(path: str, text: str, look: Look) -> Iterator[Problem] | None:

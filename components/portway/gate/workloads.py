@@ -7,17 +7,18 @@ been, in their ``Patch`` and ``List`` variants, and in custom resources that nob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from portway.gate.resource import Resource
 from portway.gate.values import UNKNOWN, Known, Unknown, View
 
 Tree = Mapping[str, object]
 
+_SCALARS: Final = (str, int, float, bytes)
 _UNREADABLE: Final = "[secret]"
 """What `pulumi policy analyze --file` writes for a secret."""
 
-_POD_KEYS: Final = ("containers", "model", "initContainers", "container", "script")
+_POD_KEYS: Final = frozenset({"containers", "model", "initContainers", "container", "script"})
 """One of these in a block says that it makes containers: a pod's spec, a KServe predictor, a step of
 an Argo workflow."""
 
@@ -38,8 +39,7 @@ _SCHEMA: Final = "CustomResourceDefinition"
 _ON_THE_WAY: Final = ("spec", "template", "jobTemplate", "predictor")
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A mapping somewhere in an object, and the path to it."""
 
     path: str
@@ -147,7 +147,7 @@ def anatomy(resource: Resource) -> Anatomy:
 
 def joined(path: str, name: str) -> str:
     """``path`` and the entry ``name`` below it, as a Pulumi property path."""
-    if any(mark in name for mark in ".[]"):
+    if "." in name or "[" in name or "]" in name:
         return f'{path}["{name}"]'
     return f"{path}.{name}" if path else name
 
@@ -192,7 +192,7 @@ def _anatomy(resource: Resource) -> Anatomy:
     for manifest in manifests:
         if manifest.kind == _SCHEMA:
             continue
-        found = list(_blocks(manifest.root))
+        found = _blocks(manifest.root)
         blocks += found
         own = list(_pods(manifest, found))
         pods += own
@@ -223,30 +223,40 @@ def kind_of(token: str) -> tuple[str, str]:
     return kind.removesuffix("Patch") or kind, module.partition("/")[0]
 
 
-def _blocks(block: Block) -> Iterator[Block]:
-    yield block
-    for name, value in block.value.items():
-        if isinstance(value, str):
+def _blocks(root: Block) -> list[Block]:
+    """``root`` and every mapping below it, in the order they are written."""
+    found: list[Block] = []
+    _collect(root.value, root.path, found)
+    return found
+
+
+def _collect(tree: Tree, path: str, found: list[Block]) -> None:
+    found.append(Block(path, tree))
+    for name, value in tree.items():
+        if value is None or isinstance(value, _SCALARS):
             continue
-        if isinstance(value, Mapping):
-            yield from _blocks(Block(block.at(name), cast("Tree", value)))
-        elif isinstance(value, Sequence):
-            yield from _items(cast("Sequence[object]", value), block.at(name))
+        if isinstance(value, dict | Mapping):
+            _collect(cast("Tree", value), joined(path, name), found)
+        elif isinstance(value, list | Sequence):
+            _collect_items(cast("Sequence[object]", value), joined(path, name), found)
 
 
-def _items(values: Sequence[object], path: str) -> Iterator[Block]:
+def _collect_items(values: Sequence[object], path: str, found: list[Block]) -> None:
     for index, item in enumerate(values):
-        if isinstance(item, Mapping):
-            yield from _blocks(Block(f"{path}[{index}]", cast("Tree", item)))
-        elif isinstance(item, Sequence) and not isinstance(item, str | bytes):
-            yield from _items(cast("Sequence[object]", item), f"{path}[{index}]")
+        if item is None or isinstance(item, _SCALARS):
+            continue
+        if isinstance(item, dict | Mapping):
+            _collect(cast("Tree", item), f"{path}[{index}]", found)
+        elif isinstance(item, list | Sequence):
+            _collect_items(cast("Sequence[object]", item), f"{path}[{index}]", found)
 
 
 def _pods(manifest: Manifest, blocks: Sequence[Block]) -> Iterator[Pod]:
-    by_path = {block.path: block for block in blocks}
-    for block in blocks:
-        if not any(key in block.value for key in _POD_KEYS) or not _makes_a_pod(block):
-            continue
+    made = [
+        block for block in blocks if not _POD_KEYS.isdisjoint(block.value) and _makes_a_pod(block)
+    ]
+    by_path = {block.path: block for block in blocks} if made else {}
+    for block in made:
         holder = by_path.get(block.path.rpartition(".")[0], manifest.root)
         yield Pod(manifest, block, _labels(manifest, holder))
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from portway.gate.absence import absence
+from portway.gate.cluster import Cluster, cluster
 from portway.gate.context import ResidencyContext
-from portway.gate.network_policies import Judged, governs_egress, openings
+from portway.gate.network_policies import Judged, openings
 from portway.gate.policy_pods import is_everywhere, is_policy, selects, selects_all
 from portway.gate.resource import SERVICE_TYPE, Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
@@ -24,7 +25,7 @@ ID: Final = "residency-cluster-egress-is-named"
 _SERVERS: Final = re.compile(
     r"(?i)(?<![a-z])(?:vllm|sglang|tritonserver|text-generation-inference|text-embeddings-inference"
     r"|tgi|ollama|llama[._-]?cpp|llama-server|lmdeploy|tensorrt-?llm|huggingfaceserver|mlserver"
-    r"|aphrodite-engine|openllm|local-?ai|litellm|xinference|nvcr\.io/nim|torchserve|kserve)(?![a-z])"
+    r"|aphrodite-engine|openllm|local-?ai|litellm|xinference|nvcr\.io/nim|torchserve)(?![a-z])"
 )
 """Images of servers and gateways that are handed prompts."""
 
@@ -60,26 +61,25 @@ def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
     """Refuse a pod that serves a model and is governed by no policy at all."""
     if context.boundary is None:
         return
-    serving = [
-        (one, pod)
-        for one in stack.resources
-        if is_object(one)
-        for pod in anatomy(one).pods
-        if _serves(one, pod, stack)
-    ]
-    if not serving:
-        return
-    governing = [
-        manifest
-        for one in stack.resources
-        if is_object(one)
-        for manifest in anatomy(one).manifests
-        if is_policy(manifest) and governs_egress(manifest)
-    ]
-    for resource, pod in serving:
-        answers = [selects(manifest, pod) for manifest in governing]
-        if True not in answers:
-            yield _ungoverned(resource, pod, is_unsure=None in answers)
+    found = cluster(stack)
+    for some in found.pods.values():
+        for resource, pod in some:
+            if not _serves(resource, pod, stack):
+                continue
+            answer = _governed(pod, found)
+            if answer is not True:
+                yield _ungoverned(resource, pod, is_unsure=answer is None)
+
+
+def _governed(pod: Pod, found: Cluster) -> bool | None:
+    """Whether a policy governs what ``pod`` may reach; None where nobody can tell."""
+    answer: bool | None = False
+    for manifest in found.governing_near(pod.manifest):
+        one = selects(manifest, pod)
+        if one is True:
+            return True
+        answer = None if one is None else answer
+    return answer
 
 
 def _ungoverned(resource: Resource, pod: Pod, *, is_unsure: bool) -> Violation:
@@ -100,14 +100,13 @@ def _is_for_others(manifest: Manifest, stack: Stack | None) -> bool:
         return True
     if stack is None:
         return False
-    pods = [
-        pod
-        for one in stack.resources
-        if is_object(one)
-        for pod in anatomy(one).pods
-        if selects(manifest, pod) is not False
-    ]
-    return not pods or any(not pod.is_job or _has_gpu(pod) for pod in pods)
+    has_jobs = False
+    for _, pod in cluster(stack).near(manifest):
+        if selects(manifest, pod) is not False:
+            if not pod.is_job or _has_gpu(pod):
+                return True
+            has_jobs = True
+    return not has_jobs
 
 
 def _serves(resource: Resource, pod: Pod, stack: Stack) -> bool:

@@ -65,8 +65,7 @@ def judge(
     for manifest in found.manifests:
         yield from _of_manifest(resource, manifest, boundary, context)
     for block in found.blocks:
-        last = block.path.rpartition(".")[2]
-        if last in ("annotations", "labels"):
+        if block.path.endswith(("annotations", "labels")):
             yield from _of_marks(resource, block)
 
 

@@ -34,6 +34,9 @@ virtual-kubelet, Liqo, Admiralty, interLink, KubeEdge, OpenYurt, EKS Hybrid Node
 _NODE_PLACE: Final = re.compile(
     r"(?<![a-z0-9])[a-z]{2,14}-[a-z]{2,14}(?:-[a-z]{2,14})?-?\d{1,2}(?!\d)"
 )
+_KEYS: Final = frozenset(
+    {"nodeSelector", "affinity", "nodeAffinity", "tolerations", "nodeName", "requirements"}
+)
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 
@@ -51,7 +54,7 @@ def judge(
         hidden = Astray(path, "makes pods that are known only after deployment", undetermined=True)
         yield _refused(resource, hidden)
     for block in found.blocks:
-        for fault in _faults(block, boundary):
+        for fault in () if _KEYS.isdisjoint(block.value) else _faults(block, boundary):
             yield _refused(resource, fault)
 
 

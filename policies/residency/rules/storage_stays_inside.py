@@ -48,7 +48,7 @@ _COPIES: Final = re.compile(r"sku|storageaccounttype|redundancy|replication|loca
 _HANDLES: Final = frozenset({"volumehandle", "volumeid", "pdname", "diskuri"})
 """What names one disk. Where it is unknown, only a disk of this stack explains it."""
 
-_VOLUMES: Final = ("csi", "nfs", "iscsi", "cephfs", "rbd", "glusterfs", "gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "azureFile", "flexVolume", "cinder")  # fmt: skip
+_KEYS: Final = frozenset({"csi", "nfs", "iscsi", "cephfs", "rbd", "glusterfs", "gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "azureFile", "flexVolume", "cinder"})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def judge(
         for fault in _of_manifest(manifest, boundary):
             yield _refused(resource, fault)
     for block in found.blocks:
-        for name in _VOLUMES:
-            if name in block.value:
+        if not _KEYS.isdisjoint(block.value):
+            for name in sorted(_KEYS.intersection(block.value)):
                 yield from _of_volume(child(block, name), look)
     for manifest in found.manifests:
         if manifest.kind in ("StorageClass", "VolumeSnapshotClass", "VolumeAttributesClass"):

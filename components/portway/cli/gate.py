@@ -97,7 +97,7 @@ def _report_options(function: Callable[..., object]) -> Callable[..., object]:
     "deadline_seconds",
     type=click.FloatRange(min=1),
     default=DEADLINE_SECONDS,
-    show_default=True,
+    show_default=f"{DEADLINE_SECONDS:g}",
     metavar="SECONDS",
     help="Stop a preview that takes longer; it then counts as not judged.",
 )
@@ -118,11 +118,11 @@ def command(
 
     The real engine runs the program against stand-in plugins in a folder that is thrown away:
     no login, no credentials, no network, and nothing is created. The packs are those in
-    ``policies/``, and so is their configuration: ``policies/residency.json``, ``policies/cost.json``.
+    policies/, and so is their configuration: policies/residency.json, policies/cost.json.
 
     Exit code 0: every stack passed; 1: a rule refused; 2: bad input or configuration; 3: a stack
     could not be judged wholly, which is never a pass. Reports are written whatever the outcome.
-    With ``--attest``, a stack that passes and yet has a hop nobody can place ends with 1.
+    With --attest, a stack that passes and yet has a hop nobody can place ends with 1.
     """
     asked = Asked(stacks, program, states, deadline_seconds)
     files = {name: file for name, file in reports.items() if file is not None}

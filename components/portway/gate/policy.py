@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import cast
 
@@ -37,7 +38,7 @@ from portway.errors import BadInput
 from portway.gate.config import PackConfig
 from portway.gate.pack import ADVICE, Pack, load_pack
 from portway.gate.resource import Provider, Resource
-from portway.gate.session import Finding, Level, Session
+from portway.gate.session import Finding, Level, Session, utc_today
 from portway.gate.values import UNKNOWN, View
 from portway.gate.wire import completed
 
@@ -70,10 +71,14 @@ def _settled(container: Mapping[str, object] | Sequence[object], key: str | int)
 class PolicySet:
     """The policies of one pack, all dispatching to one session."""
 
-    def __init__(self, pack: Pack) -> None:
-        """No configuration yet: until it comes, the packs judge by what the stack declares."""
+    def __init__(self, pack: Pack, today: Callable[[], date] = utc_today) -> None:
+        """No configuration yet: until it comes, the packs judge by what the stack declares.
+
+        Exemptions count by ``today``; the engine's own run of a pack always takes the real one.
+        """
         self.pack = pack
-        self._config = pack.configure({})
+        self.today = today
+        self._config = pack.configure({}, today)
         self._is_preview = False
         self._told: dict[str, tuple[Finding, ...]] = {}
         self._one_at_a_time = threading.Lock()
@@ -113,7 +118,7 @@ class PolicySet:
         return [finding for finding in findings if finding.level is level]
 
     def _start(self) -> Session:
-        return Session(self.pack.rules, self._config, is_preview=self._is_preview)
+        return Session(self.pack.rules, self._config, is_preview=self._is_preview, today=self.today)
 
     def _resource_policy(self, name: str, description: str, level: Level) -> Policy:
         def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
@@ -177,7 +182,7 @@ class Analyzer(_PolicyAnalyzerServicer):
             for name, said in request.policyConfig.items()
         }
         try:
-            config = self._set.pack.configure(given)
+            config = self._set.pack.configure(given, self._set.today)
         except BadInput as error:
             wrong = f"the configuration of the {self._set.pack.name} pack is wrong:\n{error}"
             _context.abort(grpc.StatusCode.INVALID_ARGUMENT, wrong)

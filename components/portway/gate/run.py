@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +25,7 @@ from portway.gate.attest.events import State, states_of
 from portway.gate.config import PackConfig
 from portway.gate.pack import Pack, load_pack
 from portway.gate.record import Record, read_events
+from portway.gate.session import utc_today
 
 PACKS = ("residency", "cost")
 DEADLINE_SECONDS = 600.0
@@ -110,7 +112,11 @@ class Workshop:
     places: Places
 
 
-def load_policies(folder: Path, files: Mapping[str, Path] | None = None) -> Policies:
+def load_policies(
+    folder: Path,
+    files: Mapping[str, Path] | None = None,
+    today: Callable[[], date] = utc_today,
+) -> Policies:
     """Both packs in ``folder``, each with its file of ``files``, else with ``<pack>.json`` beside it.
 
     Raises:
@@ -123,7 +129,7 @@ def load_policies(folder: Path, files: Mapping[str, Path] | None = None) -> Poli
     configs: dict[str, PackConfig] = {}
     for pack in packs:
         try:
-            configs[pack.name] = pack.configure_from(files[pack.name])
+            configs[pack.name] = pack.configure_from(files[pack.name], today)
         except BadInput as error:
             problems += [problem.at(str(files[pack.name])) for problem in error.problems]
     if problems:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from portway.gate.exemption import Exemption, soon
+from portway.gate.testing import judge, resource
+from support.policy_harness import POLICIES
 
 RULE = "residency-region-inside-boundary"
 DAY = date(2026, 11, 21)
@@ -114,3 +116,18 @@ def test_nobody_approves_their_own_exemption() -> None:
 )
 def test_an_exemption_may_be_for_one_stack(urn: str, stack: str | None) -> None:
     assert exemption(urn).stack == stack
+
+
+def test_an_exemption_expires_the_same_by_the_road_the_engine_takes() -> None:
+    bucket = resource("gcp:storage/bucket:Bucket", "logs", {"location": "us-central1"})
+    written = {
+        "rule": RULE, "urn": "*::logs", "reason": "moving", "owner": "ann", "expires": f"{DAY}"
+    }  # fmt: skip
+    config = {"boundary": "eu", "exemptions": [written]}
+
+    def levels(today: date) -> list[str]:
+        said = judge([bucket], POLICIES / "residency", config, today=lambda: today)
+        return [one.level for one in said.of(RULE)]
+
+    assert levels(DAY) == ["advisory"]
+    assert levels(DAY + timedelta(days=1)) == ["mandatory"]

@@ -1,13 +1,15 @@
 """A pack's judgement of resources, without an engine, account or network."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pulumi.runtime import proto
 
+from portway.gate.session import utc_today
 from portway.gate.testing.given import Given
 from portway.gate.testing.packs import Config, analyzer_of
 from portway.gate.testing.stack import Placed, placed
@@ -76,6 +78,7 @@ def judge(
     *,
     defaults: Mapping[str, Mapping[str, Any]] | None = None,
     is_preview: bool = False,
+    today: Callable[[], date] = utc_today,
 ) -> Judgement:
     """What the policy pack in folder ``pack`` says of ``resources``.
 
@@ -89,12 +92,13 @@ def judge(
         config: as in a ``--policy-pack-config`` file; for Portway's packs also the options alone.
         defaults: configuration of default providers by package: ``{"aws": {"region": "eu-west-1"}}``.
         is_preview: judge as before a deployment, when nothing is created before the stack is known.
+        today: the day by which exemptions of Portway's packs count; UTC's, unless a test says another.
 
     Raises:
         BadInput: a reference to no resource, or a configuration that the pack refuses.
         Missing: there is no pack in that folder.
     """
-    analyzer = analyzer_of(Path(pack), config or {}, is_preview=is_preview)
+    analyzer = analyzer_of(Path(pack), config or {}, is_preview=is_preview, today=today)
     stack = placed(resources, defaults or {})
     names = {one.urn: one.given.name for one in stack}
     said: list[Violation] = []

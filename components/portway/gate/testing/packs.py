@@ -3,8 +3,9 @@
 import os
 import runpy
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from portway.errors import BadInput, Missing, Problem
 from portway.gate.config import LEVEL, LEVELS, MODELS
 from portway.gate.pack import Pack, load_pack
 from portway.gate.policy import Analyzer, PolicySet
+from portway.gate.session import utc_today
 from portway.gate.testing.wire import struct
 
 _LEVELS = {
@@ -51,11 +53,13 @@ def is_portways(folder: Path) -> bool:
     return folder.name in MODELS and (folder / "rules").is_dir()
 
 
-def analyzer_of(folder: Path, config: Config, *, is_preview: bool) -> Any:  # noqa: ANN401 - untyped in the SDK
+def analyzer_of(
+    folder: Path, config: Config, *, is_preview: bool, today: Callable[[], date] = utc_today
+) -> Any:  # noqa: ANN401 - untyped in the SDK
     """The analyzer that the engine would start from ``folder``, configured.
 
     ``config`` is what ``--policy-pack-config`` holds (by policy name); for a pack of this repository,
-    the options alone will do.
+    the options alone will do. ``today`` is what the exemptions of a pack of this repository count by.
 
     Raises:
         Missing: there is no policy pack in ``folder``.
@@ -63,7 +67,7 @@ def analyzer_of(folder: Path, config: Config, *, is_preview: bool) -> Any:  # no
     """
     where = folder.resolve()
     if is_portways(where):
-        policies = PolicySet(_portway_pack(where))
+        policies = PolicySet(_portway_pack(where), today)
         analyzer: Any = Analyzer(policies)
         known, names = policies.policies, policies.pack.policies
         said = config if set(config) <= {*names, "all"} else {names[0]: config}

@@ -7,6 +7,7 @@ outside, and it is refused. What vendors publish there for everybody is listed b
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from portway.gate.context import ResidencyContext
 from portway.gate.images import MAKERS, REGISTRY, is_published, registry_place
@@ -15,6 +16,8 @@ from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import UNKNOWN, Unknown, shown
 from portway.gate.workloads import Block, anatomy, blocks_in, child, is_object, plain
+
+_BUCKET: Final = "gcp:storage/bucket:Bucket"
 
 
 def judge(
@@ -52,6 +55,8 @@ def _of_image(holder: Block, name: str, look: Look) -> Iterator[Violation]:
             f"boundary {look.boundary}; copy it to a registry inside and name that one",
             look.resource.urn,
             path,
+            # What Google's area covers is not said; images carry no prompt, so a doubt is reported.
+            advice=place == "europe" and look.boundary.holds("eu", _BUCKET),
         )
 
 

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import Final
 
-from portway.gate.hosts import is_listed, is_within, region_of_host
+from portway.gate.hosts import is_listed, is_within, region_of_call
 from portway.gate.tables import table
 from portway.residency.boundary import Boundary
 
@@ -39,9 +39,6 @@ _READ_BY_PEOPLE: Final = frozenset(
     {"docs", "help", "support", "status", "platform", "blog", "community", "developer", "developers", "console", "registry"}
 )  # fmt: skip
 """First parts of the names of a vendor's pages and downloads, which take no data."""
-
-_GOOGLE: Final = re.compile(r"[\w-]+(?:\.[\w-]+)?\.googleapis\.com")
-_IN_PATH: Final = re.compile(r"/(?:locations|regions|zones)/(?P<place>[A-Za-z0-9-]+)")
 
 
 class Use(StrEnum):
@@ -141,10 +138,7 @@ def fault(host: str, text: str, boundary: Boundary, hosts: tuple[str, ...]) -> F
     said = known(host)
     if said is not None:
         return data_fault(host, said, hosts) if said.takes_data else None
-    region = region_of_host(host)
-    if region is None and _GOOGLE.fullmatch(host):
-        path = _IN_PATH.search(text)
-        region = path["place"].lower() if path else None
+    region = region_of_call(host, text)
     if region is None:
         why = "its name says no region, and nobody has listed it"
         return Fault("a host", why, undetermined=True)

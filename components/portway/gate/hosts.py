@@ -15,8 +15,11 @@ _CLOUD = re.compile(
     rf"(?:[\w-]+\.)*?(?:"
     rf"(?P<dotted>{_REGION})\.(?:[\w-]+\.)*(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws|on\.aws|rep\.googleapis\.com|run\.app)"
     rf"|(?P<dashed>{_REGION})-[a-z]+\.(?:googleapis\.com|pkg\.dev)"
+    rf"|(?P<function>{_REGION})-[a-z][a-z0-9-]*\.cloudfunctions\.net"
     rf"|[\w-]+\.s3-(?P<old>{_REGION})\.amazonaws\.com)"
 )
+_GOOGLE = re.compile(r"[a-z]+\.googleapis\.com")
+_IN_PATH = re.compile(r"/(?:locations|regions|zones)/(?P<place>[A-Za-z0-9-]+)")
 _WITHIN = re.compile(
     r"localhost|(?:[\w-]+\.)+(?:svc(?:\.cluster\.local)?|cluster\.local|local|internal|localhost)|[\w-]+"
 )
@@ -42,7 +45,18 @@ def host_of(text: str) -> str | None:
 def region_of_host(host: str) -> str | None:
     """The region that a cloud's host name says; None for every other name."""
     match = _CLOUD.fullmatch(host)
-    return None if match is None else match["dotted"] or match["dashed"] or match["old"]
+    if match is None:
+        return None
+    return match["dotted"] or match["dashed"] or match["function"] or match["old"]
+
+
+def region_of_call(host: str, text: str) -> str | None:
+    """The region in which what ``text`` calls at ``host`` is: Google's hosts may leave it to the path."""
+    region = region_of_host(host)
+    if region is None and _GOOGLE.fullmatch(host):
+        path = _IN_PATH.search(text)
+        region = path["place"].lower() if path else None
+    return region
 
 
 def host_problem(text: str, boundary: Boundary, hosts: tuple[str, ...]) -> HostProblem | None:
@@ -52,7 +66,7 @@ def host_problem(text: str, boundary: Boundary, hosts: tuple[str, ...]) -> HostP
         return HostProblem("a text", "it names no host", "write a URL", undetermined=True)
     if is_listed(host, hosts) or is_within(host):
         return None
-    region = region_of_host(host)
+    region = region_of_call(host, text)
     if region is None:
         do = "list it under hosts in the configuration if data may go there"
         return HostProblem(

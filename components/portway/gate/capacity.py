@@ -8,12 +8,15 @@ from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import Any, cast
 
+from portway.gate.machines import machine_gpus
 from portway.gate.resource import Resource, Stack
 from portway.gate.tables import NO_FACTS, both, reason, table, table_facts, target_facts
 from portway.gate.values import Known, Missing, Unknown, shown
 from portway.target import ResourceFacts
 
 _TABLE = "capacity.json"
+_ZONE = re.compile(r".*-[a-z]+\d+-[a-z]")
+_ZONES_OF_A_REGION = 3
 
 
 class Kind(Enum):
@@ -61,7 +64,9 @@ def _reading(token: str, package: str, has_provider: bool) -> Reading:  # noqa: 
     facts = table_facts(_TABLE, token)
     if facts is not None or targets.maximum or targets.gpus or targets.scales:
         return Reading(Kind.RUNS, both(targets, facts or NO_FACTS))
-    if because := reason(_TABLE, "runs_nothing", token):
+    if because := reason(_TABLE, "may_run", token):
+        return Reading(Kind.UNREAD, because=because)
+    if because := reason(_TABLE, "runs_nothing", token) or _reviewed(token, package):
         return Reading(Kind.NOTHING, because=because)
     if token in target_facts():
         return Reading(Kind.NOTHING, because="its target says that it runs no instance")
@@ -70,6 +75,13 @@ def _reading(token: str, package: str, has_provider: bool) -> Reading:  # noqa: 
         return Reading(Kind.NOTHING, because="a component: its children are judged one by one")
     why = f"nobody has read yet how many instances or GPUs {token} may run"
     return Reading(Kind.UNREAD, because=why)
+
+
+def _reviewed(token: str, package: str) -> str:
+    """Why a type of a module that was read as a whole runs nothing; "" for every other."""
+    module = token.partition(":")[2].partition("/")[0]
+    reviewed: Mapping[str, list[str]] = table(_TABLE)["reviewed_modules"]
+    return "runs nothing that multiplies unseen" if module in reviewed.get(package, ()) else ""
 
 
 def maximum(resource: Resource, facts: ResourceFacts) -> Count | Uncounted:
@@ -93,12 +105,28 @@ def maximum(resource: Resource, facts: ResourceFacts) -> Count | Uncounted:
     for seen in copies:
         if isinstance(seen, Unknown):
             return Uncounted(seen.path, f"{seen.path} is known only after deployment")
-    return Count(most.value * max(1, len(copies)), most.path)
+    return Count(most.value * (len(copies) or _zones(resource, most.path)), most.path)
 
 
-def gpus(resource: Resource, facts: ResourceFacts) -> Count | Uncounted:
+def _zones(resource: Resource, path: str) -> int:
+    """How often a number that counts for each zone counts, where the zones are not listed.
+
+    A regional node pool has nodes in three zones (docs.cloud.google.com: regional clusters).
+    """
+    if path not in table(_TABLE)["per_zone"].get(resource.type, ()):
+        return 1
+    location = resource.properties.get("location")
+    is_zone = isinstance(location, Known) and _ZONE.fullmatch(str(location.value).strip().lower())
+    return 1 if is_zone else _ZONES_OF_A_REGION
+
+
+def gpus(resource: Resource, facts: ResourceFacts, stack: Stack | None = None) -> Count | Uncounted:
     """The GPUs (or other accelerators) of one instance of ``resource``."""
-    total = 0
+    total, of_machine = 0, 0
+    for machine in machine_gpus(resource, stack):
+        if not isinstance(machine, int):
+            return Uncounted(*machine)
+        of_machine = max(of_machine, machine)
     for path in _claims(resource, facts):
         if not isinstance(resource.properties.get(path), Missing):
             return Uncounted(path, f"{path} claims devices that cannot be counted here")
@@ -107,7 +135,10 @@ def gpus(resource: Resource, facts: ResourceFacts) -> Count | Uncounted:
         if isinstance(count, Uncounted):
             return count
         total += count.value
-    return Count(total)
+    if total and resource.type in table(_TABLE)["one_per_node"]:
+        return Uncounted("", "there is one pod on each node, and nobody knows how many nodes")
+    # What is attached to a machine that brings its own is the same GPUs, named twice.
+    return Count(max(total, of_machine))
 
 
 def at_most(resource: Resource, facts: ResourceFacts, stack: Stack) -> Count | Uncounted:
@@ -161,6 +192,11 @@ def _by_object_name(stack: Stack) -> Mapping[str, tuple[str, ...]]:
         if isinstance(name, Known):
             found[str(name.value)] = (*found.get(str(name.value), ()), one.urn)
     return found
+
+
+def may_be_autoscaled(resource: Resource) -> bool:
+    """Whether another resource of the stack may declare its maximum."""
+    return runs_pods(resource) or resource.type in table(_TABLE)["autoscaled"]
 
 
 def runs_pods(resource: Resource) -> bool:

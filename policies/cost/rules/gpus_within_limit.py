@@ -36,12 +36,9 @@ class Use:
 def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
     """Refuse what cannot be counted, and, before anything else is seen, what is too much alone."""
     how = reading(resource)
-    if how.kind is Kind.UNREAD:
-        message = f"{resource} cannot be counted: {how.because}"
-        yield Violation(message, resource.urn, "", undetermined=True)
     if how.kind is not Kind.RUNS:
         return
-    each = gpus(resource, how.facts)
+    each = gpus(resource, how.facts, stack)
     if (
         how.facts.scales is not None
         and stack is not None
@@ -94,7 +91,7 @@ def _uses(stack: Stack) -> Iterator[Use]:
         how = reading(resource)
         if how.kind is not Kind.RUNS:
             continue
-        each = gpus(resource, how.facts)
+        each = gpus(resource, how.facts, stack)
         if isinstance(each, Count) and each.value:
             most = at_most(resource, how.facts, stack)
             if isinstance(most, Count):

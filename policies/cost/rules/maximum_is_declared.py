@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portway.gate.capacity import Kind, Uncounted, maximum, reading, runs_pods, scalers
+from portway.gate.capacity import Kind, Uncounted, maximum, may_be_autoscaled, reading, scalers
 from portway.gate.context import CostContext
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
@@ -12,8 +12,6 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
     """Refuse a resource that scales without an explicit maximum, and one nobody can read."""
     del context
     how = reading(resource)
-    if how.kind is Kind.UNREAD:
-        yield _refused(resource, f"cannot be judged: {how.because}", "", undetermined=True)
     if how.kind is not Kind.RUNS:
         return
     most = maximum(resource, how.facts)
@@ -33,7 +31,7 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
 def _may_be_scaled(resource: Resource, stack: Stack | None) -> bool:
     """Kubernetes workloads are often counted by an autoscaler, which only the whole stack shows."""
     if stack is None:
-        return runs_pods(resource) and reading(resource).facts.scales is None
+        return may_be_autoscaled(resource) and reading(resource).facts.scales is None
     return any(is_certain for _, _, is_certain in scalers(resource, stack))
 
 

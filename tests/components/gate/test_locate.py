@@ -76,6 +76,10 @@ def test_other_peoples_code_is_no_part_of_the_program(tmp_path: Path) -> None:
         inner = tmp_path / "infra" / folder
         inner.mkdir(parents=True)
         (inner / "copy.py").write_text('Bucket("data")\n')
+    other = tmp_path / "infra" / "other"
+    other.mkdir()
+    (other / "Pulumi.yaml").write_text("name: other\nruntime: python\n")
+    (other / "__main__.py").write_text('Bucket("data")\n')
     assert locator.violation(report(tmp_path), about("data")) == Place("infra/__main__.py", 1)
 
 

@@ -1,8 +1,9 @@
 """Where in the repository a violation is shown: the line of the program, the stack file, the state."""
 
 import ast
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -31,8 +32,8 @@ class Locator:
     """Finds places, relative to ``root``, the folder that a code host shows files of."""
 
     root: Path
-    _known: dict[Path, dict[tuple[str, str], Place]] = field(
-        default_factory=dict[Path, dict[tuple[str, str], Place]]
+    _known: dict[tuple[Path, str, str], Place | None] = field(
+        default_factory=dict[tuple[Path, str, str], Place | None]
     )
 
     def stack(self, report: StackReport) -> Place:
@@ -52,7 +53,7 @@ class Locator:
         parts = said.urn.split("::")
         if report.project is not None and len(parts) == 4:  # noqa: PLR2004 - urn, project, type, name
             kind = re.split(r"[:/]", parts[2])[-1]
-            found = self._calls(report.project).get((kind, parts[3]))
+            found = self._call(report.project, kind, parts[3])
             if found is not None:
                 return found
         return self.stack(report)
@@ -71,15 +72,18 @@ class Locator:
             return None
         return self._place(Path(file), int(line))
 
-    def _calls(self, project: Path) -> dict[tuple[str, str], Place]:
-        """By class and name, where the program makes a resource; left out where that is not one line."""
-        if project not in self._known:
-            found: dict[tuple[str, str], set[Place]] = {}
-            for file in _sources(project):
-                for kind, name, line in _made(file):
-                    found.setdefault((kind, name), set()).add(self._place(file, line))
-            self._known[project] = {key: at.pop() for key, at in found.items() if len(at) == 1}
-        return self._known[project]
+    def _call(self, project: Path, kind: str, name: str) -> Place | None:
+        """Where the program makes a resource of a class and a name; None where that is not one line."""
+        key = (project, kind, name)
+        if key not in self._known:
+            found = {
+                self._place(file, line)
+                for file in _program(project)
+                if name in _text(file) and kind in _text(file)
+                for line in _calls(file).get((kind, name), ())
+            }
+            self._known[key] = found.pop() if len(found) == 1 else None
+        return self._known[key]
 
     def _place(self, file: Path, line: int = 1) -> Place:
         whole = file.absolute()
@@ -103,23 +107,42 @@ def _stack_file(project: Path, stack: str) -> Path:
     return file if file.is_file() else project / "Pulumi.yaml"
 
 
+@cache
+def _program(project: Path) -> tuple[Path, ...]:
+    return tuple(_sources(project))
+
+
+@cache
+def _calls(file: Path) -> Mapping[tuple[str, str], tuple[int, ...]]:
+    """By class and name, the lines where a file makes it."""
+    lines: dict[tuple[str, str], tuple[int, ...]] = {}
+    for kind, name, line in _made(file):
+        lines[kind, name] = (*lines.get((kind, name), ()), line)
+    return lines
+
+
 def _sources(project: Path) -> Iterator[Path]:
-    found = 0
-    for file in sorted(project.rglob("*.py")):
-        inner = file.relative_to(project).parts
-        if any(part in _NOT_THE_PROGRAM or part.startswith(".") for part in inner):
-            continue
-        found += 1
-        if found > _MOST_FILES:
-            return
-        yield file
+    """The program's own files; environments and hidden folders are not even looked into."""
+    left = _MOST_FILES
+    for folder, inner, names in os.walk(project):
+        inner[:] = sorted(name for name in inner if _belongs(Path(folder) / name))
+        for name in sorted(names):
+            if name.endswith(".py") and left:
+                left -= 1
+                yield Path(folder) / name
+
+
+def _belongs(folder: Path) -> bool:
+    """Whether a folder may be part of the program: another project's is not."""
+    is_other = folder.name in _NOT_THE_PROGRAM or folder.name.startswith(".")
+    return not is_other and not (folder / "Pulumi.yaml").exists()
 
 
 def _made(file: Path) -> Iterator[tuple[str, str, int]]:
     """Class, name and line of every call such as ``gcp.storage.Bucket("data", …)``."""
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError, RecursionError):
+        tree = ast.parse(_text(file))
+    except (ValueError, SyntaxError, RecursionError):
         return
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from portway.gate.addresses import address_fault
 from portway.gate.context import ResidencyContext
+from portway.gate.endpoints import in_cluster
 from portway.gate.readings import Look, read
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
@@ -66,7 +67,8 @@ def judge(
     for manifest in anatomy(resource).manifests:
         for path in _HOSTS.get(manifest.kind, ()):
             for seen in manifest.every(path):
-                yield from _of_host(seen, look)
+                if not _is_neighbour(seen, manifest):
+                    yield from _of_host(seen, look)
         for path in _ADDRESSES.get(manifest.kind, ()):
             for seen in manifest.every(path):
                 yield from _of_address(seen, look)
@@ -88,6 +90,13 @@ def _of_host(seen: Known | Unknown, look: Look) -> Iterator[Violation]:
     for problem in read(reads, seen, look):
         text = f"leads to {problem.given} ({problem.path}): {problem.why}; {problem.do}"
         yield _refused(look, text, problem.path, undetermined=problem.undetermined)
+
+
+def _is_neighbour(seen: Known | Unknown, manifest: Manifest) -> bool:
+    """Whether a host is a service of the cluster by its short name."""
+    if isinstance(seen, Unknown) or not isinstance(seen.value, str):
+        return False
+    return in_cluster(seen.value, frozenset({str(manifest.namespace)}))
 
 
 def _of_address(seen: Known | Unknown, look: Look) -> Iterator[Violation]:

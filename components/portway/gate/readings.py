@@ -25,7 +25,8 @@ Reads = Literal[
 
 _ARN = re.compile(
     r"arn:(?P<partition>aws[a-z-]*):(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9*?-]*):(?P<account>[^:\s]*):"
-    r"(?P<rest>[^\s\"',]*)"
+    r"(?P<rest>[^\s\"',]*)",
+    re.IGNORECASE,
 )
 _PATH = re.compile(r"(?<![\w-])(?:locations|regions|zones)/(?P<place>[A-Za-z0-9-]+)")
 _PRODUCTS = {
@@ -52,7 +53,7 @@ _SERVICE = re.compile(
     r"(?:com\.amazonaws\.(?:vpce\.)?|aws\.sagemaker\.)(?P<region>[a-z]+(?:-[a-z]+)+-\d+)\."
 )
 """What the name of a VPC endpoint service says."""
-_EDGE = re.compile(r"\b(cloudfront\.net|awsglobalaccelerator\.com)\b")
+_EDGE = re.compile(r"(?i)\b(cloudfront\.net|awsglobalaccelerator\.com)\b")
 _NAMES = (
     "bucket",
     "name",
@@ -118,7 +119,7 @@ def read(reads: Reads, seen: Known | Unknown, look: Look) -> Iterator[Problem]:
 
 def places_in(text: str) -> Iterator[str]:
     """The regions that ARNs and Google paths in ``text`` name; ``global`` and none are left out."""
-    if "arn:" in text:
+    if "arn:" in text or "ARN:" in text:
         yield from (match["region"] for match in _ARN.finditer(text) if match["region"])
     if "/" in text:
         yield from (m["place"] for m in _PATH.finditer(text) if m["place"] not in ("global", "-"))
@@ -188,7 +189,7 @@ def _said_by(text: str) -> Iterator[str]:
         return
     yield from places_in(text)
     for name in filter(_is_name, _DOTTED.findall(text)):
-        service = _SERVICE.match(name)
+        service = _SERVICE.match(name.lower())
         region = service["region"] if service else region_of_host(name.lower().rstrip("."))
         if region:
             yield region
@@ -205,7 +206,7 @@ def _arn(path: str, text: str, look: Look) -> Iterator[Problem] | None:
         return None
     if match["region"]:
         return _region(path, match["region"], look)
-    return iter(()) if match["service"] in _NO_PLACE else None
+    return iter(()) if match["service"].lower() in _NO_PLACE else None
 
 
 def _path(path: str, text: str, look: Look) -> Iterator[Problem] | None:

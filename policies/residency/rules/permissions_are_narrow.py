@@ -26,7 +26,7 @@ from portway.residency.boundary import Boundary
 
 _TABLE = "permissions.json"
 _ROLE = "aws:iam/role:Role"
-_ARN = re.compile(r"arn:(?P<partition>[^:]*):(?P<service>[^:]*):(?P<region>[^:]*):")
+_ARN = re.compile(r"(?i)arn:(?P<partition>[^:]*):(?P<service>[^:]*):(?P<region>[^:]*):")
 _NARROWS_NOTHING = frozenset({"", "aws:securetransport", "s3:tlsversion", "aws:requestedregion"})
 """Conditions that everybody meets, wherever they are."""
 _ANY = ("any:action",)
@@ -118,7 +118,7 @@ def _of_role(resource: Resource, context: ResidencyContext, stack: Stack) -> Ite
 def _outside(grant: Grant, boundary: Boundary) -> str | None:
     """The region outside that a pattern names; None for one inside, for all, and for no data."""
     match = _ARN.match(grant.resource or "")
-    if match is None or match["service"] in table(_TABLE)["without_data"]:
+    if match is None or match["service"].lower() in table(_TABLE)["without_data"]:
         return None
     region = match["region"]
     if not region or re.search(r"[*?]", region) or boundary.contains(region):
@@ -134,7 +134,7 @@ def _is_pinned(grant: Grant) -> bool:
 
 def _is_of_bedrock(grant: Grant) -> bool:
     match = _ARN.match(grant.resource or "")
-    return match is not None and match["service"].startswith("bedrock")
+    return match is not None and match["service"].lower().startswith("bedrock")
 
 
 def _narrows(one: Statement) -> bool:

@@ -31,7 +31,12 @@ ROWS = tuple(
 )
 OUTSIDE: Mapping[str, tuple[str, ...]] = {
     "region": ("us-east-1", "eu-west-2", "", "nowhere-1"),
-    "arn": ("arn:aws:sqs:us-east-1:123456789012:q", "arn:aws-us-gov:sqs:us-gov-west-1:1:q", "q"),
+    "arn": (
+        "arn:aws:sqs:us-east-1:123456789012:q",
+        "ARN:AWS:SQS:US-EAST-1:123456789012:Q",
+        "arn:aws-us-gov:sqs:us-gov-west-1:1:q",
+        "q",
+    ),
     "bucket": ("kept-outside", "arn:aws:s3:::kept-outside/prefix", "s3://unheard-of/prefix"),
     "reference": ("kept-outside", "unheard-of"),
     "host": ("https://hooks.example.com/in", "https://a.execute-api.us-east-1.amazonaws.com/b"),
@@ -40,6 +45,9 @@ OUTSIDE: Mapping[str, tuple[str, ...]] = {
         "123456789012.dkr.ecr.us-west-2.amazonaws.com/chat:1",
         "kept-outside",
         "us-east-1b",
+        "ARN:AWS:SQS:US-EAST-1:123456789012:Q",
+        "com.amazonaws.us-east-1.bedrock-runtime",
+        "D111111ABCDEF8.CloudFront.net",
         '{"deep": ["arn:aws:sqs:ap-south-1:123456789012:q"]}',
     ),
 }

@@ -31,7 +31,7 @@ from portway.gate.session import utc_today
 from portway.gate.state import judge_states, read_states
 from portway.gate.workshop import config_files, policies_folder, workshop
 from portway.spec.load import load_stack, plan_stack
-from portway.spec.project import find_project, stack_names
+from portway.spec.project import find_project, stack_names, stacks_folder
 
 _FILE = click.Path(dir_okay=True, path_type=Path)
 
@@ -228,6 +228,16 @@ def _subjects(asked: Asked) -> tuple[Subject, ...]:
             plan_stack(load_stack(project, name))
         except BadInput as error:
             problems += error.problems
+    if problems and not _uses_portway(project):
+        message = (
+            "no stack here names a spec; to judge a program of any kind: portway gate --program ."
+        )
+        raise BadInput([Problem("", message, str(project))])
     if problems:
         raise BadInput(list(dict.fromkeys(problems)))
     return tuple(Subject(project, name) for name in names)
+
+
+def _uses_portway(project: Path) -> bool:
+    files = stacks_folder(project).glob("Pulumi.*.yaml")
+    return any("portway:" in file.read_text(encoding="utf-8", errors="replace") for file in files)

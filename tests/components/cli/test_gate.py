@@ -267,3 +267,17 @@ def test_a_repository_without_packs_has_its_own_configuration_of_ours(
     ran = portway("gate", "--program", "infra")
     assert ran.code == 2
     assert "policies/residency.json: boundry: 'boundry' is not a key" in ran.err
+
+
+def test_a_program_that_knows_nothing_of_us_is_told_how_it_is_judged(
+    portway: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: p\nruntime: python\n")
+    (tmp_path / "Pulumi.prod.yaml").write_text("config:\n  gcp:project: acme\n")
+    monkeypatch.chdir(tmp_path)
+    ran = portway("gate")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        f"{tmp_path}: no stack here names a spec; to judge a program of any kind: "
+        "portway gate --program .\n"
+    )

@@ -10,6 +10,7 @@ from portway.gate.context import ResidencyContext
 from portway.gate.places import At, places, reading
 from portway.gate.resource import Resource, Stack
 from portway.gate.routes import Route, routes
+from portway.gate.settings import Setting, settings
 from portway.gate.statements import grants, is_policy
 from portway.gate.values import Known
 from portway.residency.boundary import Boundary
@@ -20,6 +21,9 @@ _NOWHERE = Boundary(("nowhere",), frozenset())
 _IAM = "aws:iam/*"
 _GUARDS = "aws:organizations/*"
 _VENDORS = "|".join(table("bedrock_profiles.json")["providers"])
+_REGION_NAME = re.compile(
+    r"(?i)(?:^|[_.-])(?:aws[_-]|bedrock[_-]|aws[_-]default[_-]|bedrock[_-]aws[_-])+region(?:[_-]name)?$"
+)
 _HINT = re.compile(rf"bedrock|(?:{_VENDORS}|global|us-gov|us|eu|apac|jp|au|ca|in|sa)\.[a-z0-9]")
 
 
@@ -69,15 +73,40 @@ def calls_of(resource: Resource, context: ResidencyContext) -> Iterator[Call]:
     if fnmatchcase(resource.type, _IAM):
         yield from _grants(resource, facts.model_routes)
         return
-    own: tuple[str, ...] | None = None
-    for leaf in resource.properties.leaves(*facts.model_routes):
-        if not isinstance(leaf, Known) or not isinstance(leaf.value, str):
+    told = settings(resource)
+    for setting in told:
+        if setting.value is None or not setting.is_whole:
             continue
-        for route in routes(leaf.value):
-            if own is None:
-                own = _own_regions(resource, context)
-            for region in (route.source,) if route.source is not None else own or (None,):
-                yield Call(resource, leaf.path, route, region)
+        for route in routes(setting.value):
+            own = (route.source,) if route.source is not None else callers(resource, context, told)
+            for region in own or (None,):
+                yield Call(resource, setting.path, route, region)
+    if not told:
+        yield from _named(resource, facts.model_routes, context)
+
+
+def callers(
+    resource: Resource, context: ResidencyContext, told: tuple[Setting, ...]
+) -> tuple[str, ...]:
+    """The regions Bedrock may be called from: the resource's own, and any its settings name."""
+    facts = reading(resource).facts
+    own: list[str] = []
+    if resource.package == "aws" and facts.region:
+        own = [at.region for at in places(resource, facts, context.clusters) if isinstance(at, At)]
+    own += [one.value for one in told if one.value and _REGION_NAME.search(one.name)]
+    return tuple(dict.fromkeys(own))
+
+
+def _named(resource: Resource, paths: tuple[str, ...], context: ResidencyContext) -> Iterator[Call]:
+    """What a resource that tells no program anything names itself."""
+    for leaf in resource.properties.leaves(*paths):
+        if isinstance(leaf, Known) and isinstance(leaf.value, str):
+            for route in routes(leaf.value):
+                own = (
+                    (route.source,) if route.source is not None else callers(resource, context, ())
+                )
+                for region in own or (None,):
+                    yield Call(resource, leaf.path, route, region)
 
 
 def _may_name_one(tree: object) -> bool:
@@ -104,13 +133,6 @@ def _grants(resource: Resource, paths: tuple[str, ...]) -> Iterator[Call]:
                 for route in routes(grant.resource or ""):
                     where = f"{seen.path}.{grant.path}"
                     yield Call(resource, where, route, route.source, is_grant=True)
-
-
-def _own_regions(resource: Resource, context: ResidencyContext) -> tuple[str, ...]:
-    if resource.package != "aws":
-        return ()
-    found = places(resource, reading(resource).facts, context.clusters)
-    return tuple(dict.fromkeys(at.region for at in found if isinstance(at, At)))
 
 
 _LAST: dict[int, tuple[Stack, object, tuple[Call, ...]]] = {}

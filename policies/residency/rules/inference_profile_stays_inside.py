@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from functools import partial
 
+from portway.gate.calls import callers
 from portway.gate.context import NO_BOUNDARY, ResidencyContext
 from portway.gate.hosted import hosted, hosted_refusal, is_location_variable, location_refusal
-from portway.gate.places import At, places, reading
+from portway.gate.places import reading
 from portway.gate.resource import Resource, Stack
 from portway.gate.routes import refusal, routes
 from portway.gate.rule import Rule, Severity, Violation
@@ -21,9 +22,6 @@ from portway.gate.tables import table
 from portway.gate.values import Known, shown, steps
 from portway.residency.boundary import Boundary
 
-_REGION_NAME = re.compile(
-    r"(?i)(?:^|[_.-])(?:aws[_-]|bedrock[_-]|aws[_-]default[_-]|bedrock[_-]aws[_-])+region(?:[_-]name)?$"
-)
 _MANAGED_POLICY = re.compile(
     r"arn:aws[a-z-]*:iam::(?P<account>aws|\d{12}):policy/(?:[\w-]+/)*(?P<name>[\w+=,.@-]+)"
 )
@@ -49,7 +47,7 @@ def judge(
         return
     facts = reading(resource).facts
     told = settings(resource)
-    callers = partial(_callers, resource, context, told)
+    called_from = partial(callers, resource, context, told)
     policies = _policies(resource, facts.model_routes)
     for seen in policies:
         for grant in grants(seen.value, boundary):
@@ -62,7 +60,7 @@ def judge(
             continue
         yield from _of_location(resource, setting, boundary)
         if setting.is_whole:
-            yield from _of_text(resource, setting.path, setting.value, callers, boundary)
+            yield from _of_text(resource, setting.path, setting.value, called_from, boundary)
             yield from _of_attachment(resource, setting.path, setting.value, stack)
             yield from _of_hosted(resource, setting.path, setting.value, boundary, context.hosts)
     yield from _elsewhere(resource, boundary, context.hosts, {setting.path for setting in told})
@@ -151,10 +149,16 @@ def _of_attachment(
                 yield _refused(resource, message, path, undetermined=True)
         elif name not in table("reviewed.json")["managed_policies_without_inference"]:
             message = (
-                f"grants the managed policy {name} ({path}), which allows, or may allow, "
+                f"grants {_named(name)} ({path}), which allows, or may allow, "
                 "Bedrock in every region; write a policy that names the models"
             )
             yield _refused(resource, message, path)
+
+
+def _named(policy: str) -> str:
+    """A policy of Amazon's, by a name in the form of theirs; what else stands there is not repeated."""
+    is_theirs = re.fullmatch(r"[A-Z]\w{3,60}", policy)
+    return f"the managed policy {policy}" if is_theirs else "a managed policy"
 
 
 def _is_held(name: str, stack: Stack) -> bool:
@@ -222,18 +226,6 @@ def _explained(resource: Resource, leaf: Setting, stack: Stack) -> bool:
 def _sources(resource: Resource, leaf: Setting, stack: Stack) -> list[Resource]:
     urns = (resource.depends_on or {}).get(str(steps(leaf.path)[0]), ())
     return [stack.by_urn[urn] for urn in urns if urn in stack.by_urn]
-
-
-def _callers(
-    resource: Resource, context: ResidencyContext, told: tuple[Setting, ...]
-) -> tuple[str, ...]:
-    """The regions Bedrock may be called from: the resource's own, and any its settings name."""
-    facts = reading(resource).facts
-    own: list[str] = []
-    if resource.package == "aws" and facts.region:
-        own = [at.region for at in places(resource, facts, context.clusters) if isinstance(at, At)]
-    own += [one.value for one in told if one.value and _REGION_NAME.search(one.name)]
-    return tuple(dict.fromkeys(own))
 
 
 def _refused(

@@ -143,3 +143,27 @@ def test_an_unknown_setting_names_no_call() -> None:
     )
     stack = stack_of(states(caller))
     assert list(calls_of(stack.resources[-1], context())) == []
+
+
+def test_a_container_calls_from_the_region_that_its_settings_name() -> None:
+    envs = [
+        {"name": "MODEL", "value": "eu.amazon.nova-lite-v1:0"},
+        {"name": "AWS_REGION", "value": "eu-west-1"},
+    ]
+
+    def regions(*given: dict[str, str]) -> list[str | None]:
+        inputs = {"location": "europe-west4", "template": {"containers": [{"envs": list(given)}]}}
+        stack = stack_of(states(state("gcp:cloudrunv2/service:Service", "s", inputs)))
+        return [call.region for call in bedrock_calls(stack, context())]
+
+    assert (regions(*envs), regions(envs[0])) == (["eu-west-1"], [None])
+
+
+def test_a_bedrock_resource_calls_the_model_that_it_names() -> None:
+    agent = state(
+        "aws:bedrock/agentAgent:AgentAgent",
+        "a",
+        {"region": "eu-west-1", "foundationModel": "eu.amazon.nova-lite-v1:0"},
+    )
+    (call,) = bedrock_calls(stack_of(states(agent)), context())
+    assert (call.path, call.region, call.crosses_regions) == ("foundationModel", "eu-west-1", True)

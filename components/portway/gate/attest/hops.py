@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from portway.gate.attest.hop import Basis, Hop, Place
-from portway.gate.attest.models import bedrock_hops, container_hops
+from portway.gate.attest.models import bedrock_hops, container_hops, hosted_hops
 from portway.gate.context import ResidencyContext
+from portway.gate.hosted import hosted
 from portway.gate.hosts import host_of, is_listed, is_within, region_of_host
 from portway.gate.places import At, Kind, Nowhere, is_inside_another, places, reading, zones
 from portway.gate.resource import Resource, Stack
@@ -50,6 +51,7 @@ def _of_resource(resource: Resource, stack: Stack, context: ResidencyContext) ->
             yield Hop(kind, resource.type, resource.name, resource.urn, known, note=note)
         yield from container_hops(resource, known)
         yield from _own_log_group(resource, known)
+    yield from hosted_hops(resource, context)
     yield from _hosts_called(resource, context)
 
 
@@ -140,7 +142,7 @@ def _hosts_called(resource: Resource, context: ResidencyContext) -> Iterator[Hop
     for leaf in resource.properties.leaves(*reading(resource).facts.model_routes):
         if isinstance(leaf, Known) and isinstance(leaf.value, str) and _URL.fullmatch(leaf.value):
             host = host_of(leaf.value)
-            if host is not None and not is_within(host):
+            if host is not None and not is_within(host) and not hosted(leaf.value):
                 said[host] = _host_place(host, leaf.path, context)
     for host, place in said.items():
         safe = region_of_host(host) is not None or is_listed(host, context.hosts)

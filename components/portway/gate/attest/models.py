@@ -8,9 +8,13 @@ from typing import Any, cast
 from portway.gate.attest.hop import Basis, Hop, Place
 from portway.gate.calls import Call, bedrock_calls
 from portway.gate.context import ResidencyContext
+from portway.gate.hosted import Hosted, hosted, hosted_refusal
+from portway.gate.hosts import is_listed
 from portway.gate.resource import Resource, Stack
+from portway.gate.settings import settings
 from portway.gate.tables import table
 from portway.gate.values import Known
+from portway.residency.boundary import Boundary
 from portway.residency.profiles import destinations
 
 _TABLE = "hops.json"
@@ -41,6 +45,30 @@ def container_hops(resource: Resource, places: tuple[Place, ...]) -> Iterator[Ho
                 if model is not None:
                     same = tuple(replace(place, basis=Basis.SAME_PLACE) for place in places)
                     yield _hop(resource, same, model=model, note=f"served by {seen.path}")
+
+
+def hosted_hops(resource: Resource, context: ResidencyContext) -> Iterator[Hop]:
+    """The models of other vendors, and of Vertex AI, that ``resource`` tells a program to call."""
+    if context.boundary is None:
+        return
+    for setting in settings(resource):
+        if setting.value is not None and setting.is_whole:
+            for one in hosted(setting.value):
+                yield _hosted_hop(resource, one, setting.path, context, context.boundary)
+
+
+def _hosted_hop(
+    resource: Resource, one: Hosted, path: str, context: ResidencyContext, boundary: Boundary
+) -> Hop:
+    if one.host and is_listed(one.host, context.hosts):
+        named = (Place(None, "hosts", Basis.CONFIGURATION),)
+        return _hop(resource, named, model=one.name, note=f"calls {one.host}")
+    no = hosted_refusal(one, boundary, context.hosts)
+    places = [] if one.place is None else [Place(one.place, path, Basis.HOST)]
+    # A vendor's word alone names no place that could be looked up again.
+    if not places or (no is not None and no.undetermined):
+        places.append(Place(None, path, Basis.HOST))
+    return _hop(resource, tuple(places), model=one.name, note=one.said if no is None else no.why)
 
 
 def _bedrock_hop(call: Call) -> Hop:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portway.gate.attest.events import states_of
+from portway.gate.attest.events import stack_of, states_of
 from portway.gate.attest.hop import Basis, Hop, Place, Verdict, judged
 from portway.residency.boundary import boundary
 from portway.residency.profiles import destinations
 from portway.residency.tables import table
-from support.attesting import ASSET, LAMBDA, LATER, hops_of, secret, state, urn
+from support.attesting import ASSET, LAMBDA, LATER, hops_of, secret, state, states, urn
 
 EU = boundary(["eu"])
 RUN = "gcp:cloudrunv2/service:Service"
@@ -172,9 +172,8 @@ def test_a_cluster_nobody_has_placed_leaves_its_objects_undetermined() -> None:
     ("url", "verdict"),
     [
         ("https://bedrock.example.eu/v1", Verdict.DECLARED),
-        ("https://api.openai.com/v1", Verdict.UNDETERMINED),
+        ("https://models.example.com/v1", Verdict.UNDETERMINED),
         ("https://chat.us-central1.run.app", Verdict.OUTSIDE),
-        ("https://europe-west4-aiplatform.googleapis.com/v1", Verdict.INSIDE),
     ],
 )
 def test_a_host_that_settings_call_is_a_hop(url: str, verdict: Verdict) -> None:
@@ -333,3 +332,32 @@ def test_whatever_a_resource_says_its_hops_are_found_without_breaking(
 ) -> None:
     for hop in hops_of({**state(token, "it"), "inputs": inputs}):
         assert judged(hop, EU) in Verdict
+
+
+@pytest.mark.parametrize(
+    ("url", "verdict"),
+    [
+        ("https://europe-west4-aiplatform.googleapis.com/v1", Verdict.INSIDE),
+        ("https://us-central1-aiplatform.googleapis.com/v1", Verdict.OUTSIDE),
+        ("https://aiplatform.googleapis.com/v1", Verdict.OUTSIDE),
+        ("https://api.openai.com/v1", Verdict.UNDETERMINED),
+        ("https://api.mistral.ai/v1", Verdict.DECLARED),
+    ],
+)
+def test_a_hosted_model_is_where_its_host_says(url: str, verdict: Verdict) -> None:
+    variables = {"variables": {"OPENAI_BASE_URL": url}}
+    caller = state(
+        "aws:lambda/function:Function", "f", {"region": "eu-west-1", "environment": variables}
+    )
+    found = hops_of(caller, hosts=("api.mistral.ai",))
+    assert only("model", *found).verdict(EU) is verdict
+    assert "call" not in kinds(*found)
+
+
+def test_an_exported_state_says_what_each_property_comes_from() -> None:
+    row = {
+        **state("aws:sqs/queue:Queue", "q"),
+        "propertyDependencies": {"name": ["urn:a"], "x": []},
+    }
+    stack = stack_of(states(row))
+    assert stack.resources[-1].depends_on == {"name": ("urn:a",), "x": ()}

@@ -89,11 +89,7 @@ class Session:
             for resource in stack.resources
             for finding in self._judged(resource, stack, is_final=True)
         ]
-        context = self._declarations.context(self._config, None, is_final=True)
-        for rule in self._rules:
-            if rule.judge_stack is not None:
-                judge = rule.judge_stack
-                findings += self._safely(rule, None, lambda j=judge: j(stack, context))
+        findings += self._judged_whole(stack)
         findings += self._unneeded(stack)
         return tuple(finding for finding in findings if _key(finding) not in self._said)
 
@@ -117,21 +113,23 @@ class Session:
         context = self._declarations.context(self._config, resource, is_final=is_final)
         for rule in self._rules:
             if rule.judge is not None:
-                judge = rule.judge
-                yield from self._safely(
-                    rule, resource.urn, lambda j=judge: j(resource, context, stack)
-                )
+                try:
+                    violations = list(rule.judge(resource, context, stack))
+                except Exception as error:  # noqa: BLE001 - a gate fails closed, whatever went wrong
+                    violations = [_broken(resource.urn, error)]
+                for violation in violations:
+                    yield self._finding(rule, violation)
 
-    def _safely(
-        self, rule: Rule[Any], urn: str | None, judge: Callable[[], Iterable[Violation]]
-    ) -> list[Finding]:
-        """The findings of ``judge``; a rule that breaks refuses, and says no more than that."""
-        try:
-            violations = list(judge())
-        except Exception as error:  # noqa: BLE001 - a gate fails closed, whatever went wrong
-            broken = f"this rule broke ({type(error).__name__}) and so could not judge {urn or 'the stack'}"
-            violations = [Violation(f"{broken}; this is a fault in the rule", urn, "rule")]
-        return [self._finding(rule, violation) for violation in violations]
+    def _judged_whole(self, stack: Stack) -> Iterator[Finding]:
+        context = self._declarations.context(self._config, None, is_final=True)
+        for rule in self._rules:
+            if rule.judge_stack is not None:
+                try:
+                    violations = list(rule.judge_stack(stack, context))
+                except Exception as error:  # noqa: BLE001 - the same
+                    violations = [_broken(None, error)]
+                for violation in violations:
+                    yield self._finding(rule, violation)
 
     def _finding(self, rule: Rule[Any], violation: Violation) -> Finding:
         exemption = self._exemption(rule.id, violation.urn)
@@ -160,6 +158,12 @@ class Session:
         ends = f"{exemption.expires}" if left is None else f"{exemption.expires} ({soon(left)})"
         agreed = f", approved by {exemption.approver}" if exemption.approver else ""
         return f"{ends} by {exemption.owner}{agreed}"
+
+
+def _broken(urn: str | None, error: Exception) -> Violation:
+    """What a rule that breaks says: it refuses, and says no more than that."""
+    broken = f"this rule broke ({type(error).__name__}) and so could not judge {urn or 'the stack'}"
+    return Violation(f"{broken}; this is a fault in the rule", urn, "rule")
 
 
 def _key(finding: Finding) -> tuple[str, str | None, str]:

@@ -7,7 +7,7 @@ decrypted here. Nothing in this module raises over what a tree holds.
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, cached_property
@@ -64,7 +64,10 @@ class View:
 
     def every(self, path: str) -> tuple[Known | Unknown, ...]:
         """All values that are set at ``path``; ``[]`` walks a list. Empty when there is none."""
-        return tuple(_walk(self.tree, steps(path), ""))
+        found = self._found.get(path)
+        if found is None:
+            found = self._found[path] = tuple(_at(self.tree, _steps_with_text(path)))
+        return found
 
     def first(self, paths: Sequence[str]) -> tuple[Known | Unknown, ...]:
         """The values at the first of ``paths`` where anything is set."""
@@ -78,23 +81,34 @@ class View:
         is_mapping = isinstance(self.tree, Mapping)
         return tuple(cast("Mapping[str, object]", self.tree)) if is_mapping else ()
 
-    def leaves(self, *paths: str) -> Iterator[Known | Unknown]:
+    def leaves(self, *paths: str) -> tuple[Known | Unknown, ...]:
         """Every scalar at or under ``paths``, once, each with its own concrete path.
 
         A string that holds a JSON object or list is read as the document it is.
         """
-        found: dict[str, Known | Unknown] = {}
-        for path in paths:
-            for seen in self.every(path):
-                under = (seen,) if isinstance(seen, Unknown) else _leaves(seen.value, seen.path)
+        leaves = self._under.get(paths)
+        if leaves is None:
+            found: dict[str, Known | Unknown] = {}
+            for seen in (one for path in paths for one in self.every(path)):
+                under = [seen] if isinstance(seen, Unknown) else _leaves(seen.value, seen.path)
                 found.update((leaf.path, leaf) for leaf in under)
-        yield from found.values()
+            leaves = self._under[paths] = tuple(found.values())
+        return leaves
 
     @cached_property
     def texts(self) -> tuple[Known, ...]:
         """Every text that is known, with its concrete path; documents in texts are read too."""
         leaves = _leaves(self.tree, "")
         return tuple(one for one in leaves if isinstance(one, Known) and isinstance(one.value, str))
+
+    @cached_property
+    def _found(self) -> dict[str, tuple[Known | Unknown, ...]]:
+        """What was found at a path: many rules ask for the same ones, and twice each."""
+        return {}
+
+    @cached_property
+    def _under(self) -> dict[tuple[str, ...], tuple[Known | Unknown, ...]]:
+        return {}
 
 
 @cache
@@ -132,57 +146,78 @@ def _step(match: re.Match[str]) -> str | int | None:
     return quoted if quoted is not None else name
 
 
-def _walk(tree: object, rest: tuple[str | int | None, ...], path: str) -> Iterator[Known | Unknown]:
-    value = _normal(tree)
-    if value is UNKNOWN:
-        yield Unknown(path)
-    elif value is None:
-        return
-    elif not rest:
-        yield Known(path, value)
-    else:
-        for child, child_path in _children(value, rest[0], path):
-            yield from _walk(child, rest[1:], child_path)
+@cache
+def _steps_with_text(path: str) -> tuple[tuple[str | int | None, str], ...]:
+    """The steps of ``path``, each name with how it is written after another."""
+    return tuple((step, _after(step) if isinstance(step, str) else "") for step in steps(path))
 
 
-def _children(value: object, step: str | int | None, path: str) -> Iterator[tuple[object, str]]:
+def _at(tree: object, path: Sequence[tuple[str | int | None, str]]) -> list[Known | Unknown]:
+    """What is set at ``path``, one step after the other; an unknown ends the walk where it is."""
+    reached: list[tuple[object, str]] = [(_normal(tree), "")]
+    for step, text in path:
+        reached = [
+            (_normal(child), where)
+            for value, at in reached
+            for child, where in (
+                ((UNKNOWN, at),) if value is UNKNOWN else _children(value, step, text, at)
+            )
+            if child is not None
+        ]
+    return [
+        Unknown(at) if value is UNKNOWN else Known(at, value)
+        for value, at in reached
+        if value is not None
+    ]
+
+
+def _children(
+    value: object, step: str | int | None, text: str, path: str
+) -> Iterable[tuple[object, str]]:
     if isinstance(step, str):
-        if isinstance(value, Mapping):
-            mapping = cast("Mapping[str, object]", value)
-            yield mapping.get(step), _joined(path, step)
-    elif _is_list(value):
-        items = cast("Sequence[object]", value)
-        wanted = range(len(items)) if step is None else range(step, min(step + 1, len(items)))
-        for index in wanted:
-            yield items[index], f"{path}[{index}]"
+        if not isinstance(value, dict | Mapping):
+            return ()
+        child = cast("Mapping[str, object]", value).get(step)
+        return ((child, f"{path}{text}" if path else text.removeprefix(".")),)
+    if not _is_list(value):
+        return ()
+    items = cast("Sequence[object]", value)
+    wanted = range(len(items)) if step is None else range(step, min(step + 1, len(items)))
+    return ((items[index], f"{path}[{index}]") for index in wanted)
 
 
-def _leaves(value: object, path: str) -> Iterator[Known | Unknown]:
+def _leaves(value: object, path: str) -> list[Known | Unknown]:
+    found: list[Known | Unknown] = []
+    _gather(value, path, found)
+    return found
+
+
+def _gather(value: object, path: str, found: list[Known | Unknown]) -> None:
     inner = document(_normal(value))
     if isinstance(inner, str):
-        yield Known(path, inner)
+        found.append(Known(path, inner))
     elif inner is UNKNOWN:
-        yield Unknown(path)
-    elif isinstance(inner, Mapping):
+        found.append(Unknown(path))
+    elif isinstance(inner, dict | Mapping):
         for name, child in cast("Mapping[str, object]", inner).items():
-            yield from _leaves(child, _joined(path, str(name)))
+            text = _after(str(name))
+            _gather(child, f"{path}{text}" if path else text.removeprefix("."), found)
     elif _is_list(inner):
         for index, child in enumerate(cast("Sequence[object]", inner)):
-            yield from _leaves(child, f"{path}[{index}]")
+            _gather(child, f"{path}[{index}]", found)
     elif inner is not None:
-        yield Known(path, inner)
+        found.append(Known(path, inner))
 
 
-def _joined(path: str, name: str) -> str:
-    if _PUNCTUATED.search(name):
-        return f'{path}["{name}"]'
-    return f"{path}.{name}" if path else name
+def _after(name: str) -> str:
+    """``name`` as it is written after another step."""
+    return f'["{name}"]' if _PUNCTUATED.search(name) else f".{name}"
 
 
 def _normal(value: object) -> object:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return UNKNOWN if value == _UNREADABLE_SECRET else value
+    if isinstance(value, str):
+        return UNKNOWN if value == _UNREADABLE_SECRET else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_list(value: object) -> bool:

@@ -66,9 +66,14 @@ def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
         for resource, pod in some:
             if not _serves(resource, pod, stack):
                 continue
-            answer = _governed(pod, found)
+            answer = _governed(pod, found) if _is_in_cluster_network(pod) else False
             if answer is not True:
                 yield _ungoverned(resource, pod, is_unsure=answer is None)
+
+
+def _is_in_cluster_network(pod: Pod) -> bool:
+    """Whether policies hold for ``pod`` at all: one in its node's network is beyond them."""
+    return plain(pod.spec.value.get("hostNetwork")) in (None, False, "false")
 
 
 def _governed(pod: Pod, found: Cluster) -> bool | None:
@@ -89,7 +94,7 @@ def _ungoverned(resource: Resource, pod: Pod, *, is_unsure: bool) -> Violation:
     message = (
         f"{resource} serves a model and no policy of this stack governs what its pods may reach, so "
         "that prompts can be sent anywhere; select its pods with a NetworkPolicy of the type Egress "
-        f'in its namespace, or say under elsewhere["{ID}"] where one is kept'
+        f'in its namespace, without hostNetwork, or say under elsewhere["{ID}"] where one is kept'
     )
     return Violation(message, resource.urn, pod.spec.path)
 

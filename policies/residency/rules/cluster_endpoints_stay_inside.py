@@ -65,18 +65,24 @@ def judge(
         return
     look = Look(resource, boundary, context, stack)
     for manifest in anatomy(resource).manifests:
-        for path in _HOSTS.get(manifest.kind, ()):
-            for seen in manifest.every(path):
-                if not _is_neighbour(seen, manifest):
-                    yield from _of_host(seen, look)
-        for path in _ADDRESSES.get(manifest.kind, ()):
-            for seen in manifest.every(path):
-                yield from _of_address(seen, look)
+        yield from _of_tables(manifest, look)
+        yield from _of_annotations(manifest, look)
         if manifest.kind in _ROUTES:
             yield from _of_route(manifest, look)
-        yield from _of_annotations(manifest, look)
+        if manifest.kind == "EnvoyFilter":
+            yield from _of_sockets(resource, look)
         if manifest.group.endswith("knative.dev"):
             yield from _of_sinks(resource, look)
+
+
+def _of_tables(manifest: Manifest, look: Look) -> Iterator[Violation]:
+    for path in _HOSTS.get(manifest.kind, ()):
+        for seen in manifest.every(path):
+            if not _is_neighbour(seen, manifest):
+                yield from _of_host(seen, look)
+    for path in _ADDRESSES.get(manifest.kind, ()):
+        for seen in manifest.every(path):
+            yield from _of_address(seen, look)
 
 
 def _of_host(seen: Known | Unknown, look: Look) -> Iterator[Violation]:
@@ -147,6 +153,16 @@ def _of_annotations(manifest: Manifest, look: Look) -> Iterator[Violation]:
             continue
         for url in _URL.findall(str(value)):
             yield from _of_host(Known(path, url), look)
+
+
+def _of_sockets(resource: Resource, look: Look) -> Iterator[Violation]:
+    """Addresses that a patch of Envoy's configuration brings in."""
+    for block in anatomy(resource).blocks:
+        if block.path.endswith(("socket_address", "socketAddress")) and "address" in block.value:
+            value, path = plain(block.value["address"]), block.at("address")
+            yield from _of_address(
+                Known(path, value) if isinstance(value, str) else Unknown(path), look
+            )
 
 
 def _of_sinks(resource: Resource, look: Look) -> Iterator[Violation]:

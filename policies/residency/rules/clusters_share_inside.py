@@ -13,7 +13,7 @@ from portway.gate.nodes import place_fault
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import Known, Unknown, shown
-from portway.gate.workloads import Block, Manifest, anatomy, is_object, plain
+from portway.gate.workloads import Block, Manifest, anatomy, is_object, mapping, plain
 from portway.residency.boundary import Boundary
 
 _NAMES: Final = {
@@ -38,6 +38,7 @@ _NAMES: Final = {
 }
 """By API group and kind, where an object names the clusters that it is about."""
 
+_ARGO_LABEL: Final = "argocd.argoproj.io/secret-type"
 _REMOTE: Final = frozenset({"helm.toolkit.fluxcd.io", "kustomize.toolkit.fluxcd.io"})
 _FEDERATIONS: Final = re.compile(
     r"(?:.+\.)?(?:multicluster\.x-k8s\.io|net\.gke\.io|liqo\.io|admiralty\.io|submariner\.io|skupper\.io"
@@ -80,12 +81,19 @@ def _of_manifest(
             yield from _of_name(resource, seen, boundary, context)
         if not named:
             yield _refused(resource, _ANY, paths[0], undetermined=True)
+    elif kind == "Secret" and plain(mapping(_labels(manifest)).get(_ARGO_LABEL)) == "cluster":
+        for seen in [*manifest.every("stringData.name")] or manifest.every("stringData.server"):
+            yield from _of_name(resource, seen, boundary, context)
     elif group in _REMOTE:
         remote = [*manifest.every("spec.kubeConfig.secretRef.name")]
         for seen in remote or manifest.every("spec.kubeConfig"):
             yield from _of_name(resource, seen, boundary, context)
     elif _FEDERATIONS.fullmatch(group) and kind not in _SAYS_NOTHING:
         yield _refused(resource, _ANY, "spec", undetermined=True)
+
+
+def _labels(manifest: Manifest) -> object:
+    return mapping(manifest.root.value.get("metadata")).get("labels")
 
 
 def _of_name(

@@ -21,7 +21,7 @@ from portway.gate.nodes import (
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import UNKNOWN
-from portway.gate.workloads import Block, anatomy, blocks_in, child, is_object, plain
+from portway.gate.workloads import Block, Manifest, anatomy, blocks_in, child, is_object, plain
 from portway.residency.boundary import Boundary
 
 _VIRTUAL: Final = re.compile(
@@ -37,6 +37,7 @@ _NODE_PLACE: Final = re.compile(
 _KEYS: Final = frozenset(
     {"nodeSelector", "affinity", "nodeAffinity", "tolerations", "nodeName", "requirements"}
 )
+_SELECTOR: Final = "scheduler.alpha.kubernetes.io/node-selector"
 _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 
@@ -53,9 +54,23 @@ def judge(
     for path in found.hidden:
         hidden = Astray(path, "makes pods that are known only after deployment", undetermined=True)
         yield _refused(resource, hidden)
+    for manifest in found.manifests:
+        yield from (_refused(resource, fault) for fault in _of_namespace(manifest, boundary))
     for block in found.blocks:
         for fault in () if _KEYS.isdisjoint(block.value) else _faults(block, boundary):
             yield _refused(resource, fault)
+
+
+def _of_namespace(manifest: Manifest, boundary: Boundary) -> Iterator[Astray]:
+    """The selector that a namespace gives to every pod in it."""
+    annotations = child(child(manifest.root, "metadata"), "annotations")
+    value, path = plain(annotations.value.get(_SELECTOR)), annotations.at(_SELECTOR)
+    if value is UNKNOWN:
+        yield Astray(path, _LATER, undetermined=True)
+    for place in regions_in(value) if isinstance(value, str) else ():
+        fault = place_fault(place, path, boundary)
+        if fault is not None:
+            yield fault
 
 
 def _faults(block: Block, boundary: Boundary) -> Iterator[Astray]:

@@ -98,6 +98,7 @@ def _names_a_place(name: str) -> bool:
 @lru_cache(maxsize=2048)
 def _places(name: str, value: str) -> tuple[str, ...]:
     """The places that a setting sends a program to; none where its name means something else."""
+    value = value.strip()
     if "://" in value and "@" in value:
         return tuple(place for one in _BUCKET_AT.findall(value) for place in regions_in(one))
     if "\n" in value:
@@ -121,6 +122,11 @@ def _fields(resource: Resource) -> Iterator[Setting]:
         return
     judged: set[str] | None = None
     for block in anatomy(resource).blocks:
+        called = plain(block.value.get("name"))
+        if isinstance(called, str) and "value" in block.value and _names_a_place(called):
+            given = plain(block.value["value"])
+            text = given if isinstance(given, str) else None
+            yield Setting(block.at("value"), called, text, Kind.DOCUMENT)
         for name, given in block.value.items():
             if not _names_a_place(name) or not block.path.startswith(("spec", "items[")):
                 continue

@@ -24,10 +24,13 @@ from portway.gate.workloads import joined, plain
 _NAMES: Final = ("name", "Name", "key", "Key")
 _VALUES: Final = ("value", "Value")
 _GIVEN_ELSEWHERE: Final = ("valueFrom", "valueSource", "valueFromSecret", "valueSources")
-_VARIABLES: Final = re.compile(r"(?i)env|envs|environment|environment_?variables|.*variables|.*envvars|parameters|substitutions|.*arguments")  # fmt: skip
+_VARIABLES: Final = re.compile(r"(?i)env|envs|environment|environment_?variables|.*variables|.*envvars|parameters|options|substitutions|.*arguments")  # fmt: skip
 _ARGUMENTS: Final = frozenset({"args", "command", "commands", "entryPoint", "entrypoint"})
 _STARTS: Final = frozenset({"metadata", "stringData"})
 """Beside those, what tells a machine its variables when a list of carriers names it."""
+
+_KEPT: Final = frozenset({"value", "insecureValue", "secretString", "secretData", "parameterData"})
+"""What a store of settings keeps one of; called as the setting is, where that is said."""
 
 _SPACE: Final = re.compile(r"\s")
 _FLAG: Final = re.compile(r"--?[A-Za-z][\w.-]*")
@@ -35,8 +38,11 @@ _WHOLE: Final = re.compile(r"(?P<name>--?[A-Za-z][\w.-]*|[A-Za-z_]\w*)=(?P<value
 _ASSIGNED: Final = re.compile(
     r"(?<![\w.-])(?:(?P<name>--?[A-Za-z][\w.-]*|[A-Za-z_][\w.-]*)[\"']?[ \t]*[=:][ \t]*"
     r"|(?P<flag>--?[A-Za-z][\w.-]*|proxy_pass|Host|upstream)[ \t]+)[\"']?"
-    r"(?P<value>(?!-|//)[^\s\"',;]+)"
+    r"(?P<value>(?!-|//|[A-Za-z_]\w*=)[^\s\"',;]+)"
 )
+_SENDS: Final = re.compile(r"remote_write|exporters|sinks|(?i:outputs?\b)")
+"""Says that a document is about sending on what a program measures or writes."""
+
 _LONGEST_TEXT: Final = 200_000
 """Characters of one text that are taken apart; what follows is still searched for what it names."""
 
@@ -59,6 +65,7 @@ class Setting:
         name: the variable, the flag or the key; "" where it has none.
         value: None when it is not known now.
         is_whole: the value is all of the property, not a part of a longer text.
+        is_sent_on: the text it is a part of says where to send what is measured or written.
     """
 
     path: str
@@ -66,6 +73,7 @@ class Setting:
     value: str | None
     kind: Kind
     is_whole: bool = True
+    is_sent_on: bool = False
 
 
 class _Last:
@@ -127,18 +135,21 @@ def _found(resource: Resource, paths: tuple[str, ...]) -> Iterator[Setting]:
         for one in resource.properties.every(path):
             if is_encoded and isinstance(one, Known):
                 one = Known(one.path, _decoded(one.value))  # noqa: PLW2901 - what its reader sees
-            for setting in _of_one(one, start):
+            for setting in _of_one(resource, one, start):
                 yield from _parts(setting)
 
 
 def _start(resource: Resource, path: str) -> Kind:
     last = path.rpartition(".")[2].removesuffix("[]")
     in_object = resource.type.startswith("kubernetes:core/v1:") and path in ("data", "binaryData")
-    return Kind.VARIABLE if last in _STARTS or in_object else _kind_of(last, Kind.DOCUMENT)
+    return Kind.VARIABLE if last in _STARTS | _KEPT or in_object else _kind_of(last, Kind.DOCUMENT)
 
 
-def _of_one(one: Known | Unknown, start: Kind) -> Iterator[Setting]:
+def _of_one(resource: Resource, one: Known | Unknown, start: Kind) -> Iterator[Setting]:
     name = one.path.rpartition(".")[2].partition("[")[0]
+    if name in _KEPT:
+        called = resource.properties.get("name")
+        name = str(called.value).rpartition("/")[2] if isinstance(called, Known) else name
     if isinstance(one, Unknown):
         yield Setting(one.path, name, None, start)
     else:
@@ -220,14 +231,17 @@ def _parts(setting: Setting) -> Iterator[Setting]:
     if not _SPACE.search(text):
         return  # one URL, whose query assigns nothing to anybody here
     kind = Kind.ARGUMENT if setting.kind is Kind.ARGUMENT else Kind.DOCUMENT
+    is_sent_on = _SENDS.search(text) is not None
     pair = ""
     for match in _ASSIGNED.finditer(text[:_LONGEST_TEXT]):
         name = match["name"] or match["flag"]
         value = match["value"]
+        if match["name"] == "Host":
+            continue  # a header of requests, not where they go
         if name in _VALUES and pair:
             name = pair
         pair = value if name in _NAMES else ""
-        yield Setting(setting.path, name, value, kind, is_whole=False)
+        yield Setting(setting.path, name, value, kind, is_whole=False, is_sent_on=is_sent_on)
 
 
 def _decoded(value: object) -> object:

@@ -39,11 +39,12 @@ _ENDPOINT: Final = re.compile(
     r"|(?-i:[a-z](?:Endpoint|Url|URL|Uri|URI|Host|Base|Dsn|Address|Server)s?$)"
 )
 _IN_DOCUMENT: Final = re.compile(
-    r"(?i)(?:^|[_.-])(?:endpoints?|api[_-]?(?:base|url|endpoint)|base[_-]?url|dsn|proxy_pass|otlp[_-]?endpoint)$"
+    r"(?i)(?:^|[_.-])(?:endpoints?|api[_-]?(?:base|url|endpoint)|base[_-]?url|dsn|proxy_pass|otlp[_-]?endpoint|(?-i:Host))$"
     r"|(?-i:[a-z]Endpoint$)|(?-i:[A-Z][A-Z0-9]*_(?:URL|URI|HOST|ENDPOINT|DSN|SITE|PROXY|BASE))$"
 )
-_STEPS: Final = re.compile(r"(?i)(?:url|uri|api_?endpoint|endpoint|host)$")
-"""What the steps of a workflow call by; elsewhere such a key in a document may be a link."""
+_STEPS: Final = re.compile(r"(?i)(?:url|uri|api_?endpoint|endpoint|hosts?)$")
+"""What the steps of a workflow, and what sends measurements on, call by; elsewhere such a key in a
+document may be a link."""
 
 _STEP_TYPES: Final = ("aws:sfn/", "gcp:workflows/")
 _NOT_CALLED: Final = re.compile(
@@ -51,7 +52,7 @@ _NOT_CALLED: Final = re.compile(
     r"|no|issuer|audience|jwks|oidc|oauth2?|auth|login|logout|docs?|help|support|terms|privacy|licen[cs]e|logo"
     r"|icon|image|images|schema|scopes?|referr?er|homepage|home|cookie|contact|email|index|registry|mirror|download"
     r"|git|repo(?:sitory)?|weights|bind|listen|listener|advertised?|advertise|hostname|virtual|domain|version"
-    r"|canonical|trusted|hf|huggingface|source)(?=[_.-]|$)|^(?:host|hostname|app_url|site_url|base_url|web_url)$"
+    r"|canonical|trusted|hf|huggingface|source)(?=[_.-]|$)|^(?:app_url|site_url|web_url|(?-i:HOST))$"
 )
 """Parts of names that mean the service's own address, an identity, a link, or where something comes from."""
 
@@ -89,8 +90,9 @@ def judge(
 def _is_endpoint(resource: Resource, setting: Setting) -> bool:
     """Whether ``setting`` is what a program calls, by its name or by being a URL."""
     if setting.kind is Kind.DOCUMENT:
-        names = _STEPS if resource.type.startswith(_STEP_TYPES) else _IN_DOCUMENT
-        return _means(names, setting.name) and _may_be_called(setting.name)
+        is_step = setting.is_sent_on or resource.type.startswith(_STEP_TYPES)
+        names = (_IN_DOCUMENT, _STEPS) if is_step else (_IN_DOCUMENT,)
+        return any(_means(one, setting.name) for one in names) and _may_be_called(setting.name)
     is_called = _means(_ENDPOINT, setting.name) or (
         setting.is_whole and setting.value is not None and is_url(setting.value)
     )

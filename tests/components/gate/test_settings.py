@@ -141,3 +141,22 @@ def test_the_listed_properties_exist_in_the_pinned_sdks() -> None:
     ]
     assert [pair for pair in pairs if not exists(*pair)] == []
     assert len(pairs) > 60
+
+
+def test_what_a_store_keeps_is_called_as_the_setting_is() -> None:
+    tree = {"name": "/chat/llm-endpoint", "value": "https://a.example.com"}
+    found = told("aws:ssm/parameter:Parameter", tree)
+    assert found == [("llm-endpoint", "https://a.example.com", Kind.VARIABLE)]
+
+
+def test_a_variable_behind_a_flag_keeps_its_own_name() -> None:
+    line = "docker run -e A_URL=https://a.example.com --env=B_URL=https://b.example.com x"
+    found = named("gcp:compute/instance:Instance", {"metadataStartupScript": line})
+    assert found["A_URL"] == "https://a.example.com"
+    assert found["B_URL"] == "https://b.example.com"
+
+
+def test_a_header_of_requests_is_no_host_to_call() -> None:
+    text = "[OUTPUT]\n    Host in.example.com\n[NOTE]\nHost: chat.example.com\n"
+    found = told("kubernetes:core/v1:ConfigMap", {"data": {"x.conf": text}})
+    assert [value for name, value, _ in found if name == "Host"] == ["in.example.com"]

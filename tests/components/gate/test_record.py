@@ -122,3 +122,23 @@ def test_a_child_is_named_by_its_own_type() -> None:
 def test_words_without_a_rule_are_kept() -> None:
     (one,) = read_events([said("somebody else's policy", urn=STACK)]).reported
     assert (one.rule, one.message, one.resource) == ("", "somebody else's policy", "the stack")
+
+
+def test_a_rule_that_broke_is_a_gap_and_no_refusal() -> None:
+    broke = "Refuses a resource.\n[r-1] this rule broke (KeyError) and so could not judge it"
+    record = read_events([*WHOLE_RUN, said(broke), said(broke)])
+    assert record.refusals == ()
+    assert record.gaps(PACKS) == (
+        "[r-1] this rule broke (KeyError) and so could not judge it (and 1 more)",
+    )
+
+
+def test_a_record_knows_what_its_stack_speaks_of() -> None:
+    provider = "urn:pulumi:dev::p::pulumi:providers:kubernetes::prod-eu"
+    made = registered(provider, "pulumi:providers:kubernetes")
+    made["resourcePreEvent"]["metadata"]["new"] = {
+        "urn": provider,
+        "type": "pulumi:providers:kubernetes",
+        "inputs": {"context": "eu", "deep": [{"a": "https://api.example.eu"}, 4, None]},
+    }
+    assert read_events([made]).texts == {provider, "prod-eu", "eu", "https://api.example.eu"}

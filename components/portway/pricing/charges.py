@@ -39,7 +39,7 @@ def charges(meters: Iterable[Meter], work: Work) -> tuple[Charge, ...]:
 
 @singledispatch
 def _charges(meter: Meter, work: Work) -> Iterator[Charge]:
-    raise TypeError(f"no arithmetic for {type(meter).__name__} and {work}")
+    raise TypeError(f"no arithmetic for {type(meter).__name__}, with {work}")
 
 
 @_charges.register
@@ -68,11 +68,13 @@ def _(meter: Held, work: Work) -> Iterator[Charge]:
         float(meter.hold_seconds),
         float(meter.start_seconds),
     )
-    released = replace(pool, hold_seconds=0.0)
+    expected = _seconds(running(work.demand, pool).instance_hours)
+    released = _seconds(running(work.demand, replace(pool, hold_seconds=0.0)).instance_hours)
     seconds = Quantities(
         floor=meter.least * SECONDS_PER_MONTH,
-        expected_low=_seconds(running(work.demand, released).instance_hours),
-        expected=_seconds(running(work.demand, pool).instance_hours),
+        # Releasing at once may start so often that it saves nothing; it never costs more.
+        expected_low=min(released, expected),
+        expected=expected,
         ceiling=meter.most * SECONDS_PER_MONTH,
     ).times(Decimal(meter.copies))
     yield from _of_parts(meter.resource, meter.region, meter.parts, seconds)
@@ -80,60 +82,65 @@ def _(meter: Held, work: Work) -> Iterator[Charge]:
 
 @_charges.register
 def _(meter: PerRequest, work: Work) -> Iterator[Charge]:
-    if meter.most is None:
-        raise Unbounded(meter.resource)
-    requests = _decimal(work.requests_per_month)
-    busy = requests * _decimal(work.request_seconds)
-    most = meter.most * SECONDS_PER_MONTH
-    # A month of requests that each take no time: the most that can be asked is the declared rate.
-    seconds = Quantities(ZERO, busy, busy, most)
-    yield from _of_parts(meter.resource, meter.region, meter.parts, seconds)
-    kept = Quantities.always(meter.kept * SECONDS_PER_MONTH)
+    requests = _requests(meter.resource, meter.most, work)
+    busy = requests.times(_decimal(work.request_seconds))
+    kept = meter.kept * SECONDS_PER_MONTH
+    warm = Quantities(*(min(one, kept) for one in busy.each()))
+    cold = Quantities(*(all_ - first for all_, first in zip(busy.each(), warm.each(), strict=True)))
+    yield from _of_parts(meter.resource, meter.region, meter.parts, cold)
     if meter.kept:
-        yield from _of_parts(meter.resource, meter.region, meter.kept_parts, kept)
-    shortest = _decimal(max(work.request_seconds, 0.001))
-    asked = Quantities(ZERO, requests, requests, most / shortest)
+        yield from _of_parts(meter.resource, meter.region, meter.warm_parts, warm)
+        always = Quantities.always(kept)
+        yield from _of_parts(meter.resource, meter.region, meter.kept_parts, always)
     yield from _with_credit(
         Charge(
-            meter.resource, "requests", meter.request_sku, meter.region, asked.times(1 / _MILLION)
+            meter.resource,
+            "requests",
+            meter.request_sku,
+            meter.region,
+            requests.times(1 / _MILLION),
         ),
         Decimal(meter.free_requests) / _MILLION,
     )
     if meter.transfer_sku:
-        size = _streamed_bytes(work)
-        moved = asked.times(max(size - _FREE_STREAMED_BYTES, ZERO) / _GIB)
+        beyond = max(_streamed_bytes(work) - _FREE_STREAMED_BYTES, ZERO)
+        moved = requests.times(beyond / _GIB)
         yield Charge(meter.resource, "streamed bytes", meter.transfer_sku, meter.region, moved)
 
 
 @_charges.register
 def _(meter: Tokens, work: Work) -> Iterator[Charge]:
-    if meter.most is None:
-        raise Unbounded(meter.resource)
-    requests = _decimal(work.requests_per_month)
-    in_flight = meter.most * SECONDS_PER_MONTH / _decimal(max(work.request_seconds, 0.001))
-    most = max(in_flight, requests)
+    requests = _requests(meter.resource, meter.most, work)
     for item, sku, tokens in (
         ("input tokens", meter.input_sku, work.input_tokens),
         ("output tokens", meter.output_sku, work.output_tokens),
     ):
-        used = requests * tokens / _MILLION
-        quantity = Quantities(ZERO, used, used, most * tokens / _MILLION)
-        yield Charge(meter.resource, item, sku, meter.region, quantity)
+        used = requests.times(tokens / _MILLION)
+        yield Charge(meter.resource, item, sku, meter.region, used)
 
 
 @_charges.register
 def _(meter: PerUse, work: Work) -> Iterator[Charge]:
-    requests = _decimal(work.requests_per_month)
+    requests = _requests(meter.resource, meter.most, work)
     each = meter.units_per_request + meter.units_per_output_token * work.output_tokens
-    quantity = Quantities(ZERO, requests * each, requests * each, requests * each)
-    yield Charge(meter.resource, meter.item, meter.sku, meter.region, quantity)
+    yield Charge(meter.resource, meter.item, meter.sku, meter.region, requests.times(each))
+
+
+def _requests(resource: str, most: int | None, work: Work) -> Quantities:
+    """Requests a month. No more are ever served than fit, one after another, into ``most`` places."""
+    if most is None:
+        raise Unbounded(resource)
+    room = most * SECONDS_PER_MONTH / _decimal(max(work.request_seconds, 0.001))
+    served = min(_decimal(work.requests_per_month), room)
+    return Quantities(ZERO, served, served, room)
 
 
 def _of_parts(
     resource: str, region: str, parts: Iterable[Part], seconds: Quantities
 ) -> Iterator[Charge]:
     for part in parts:
-        charge = Charge(resource, part.item, part.sku, region, seconds.times(part.units))
+        quantity = Quantities(*(one * part.units / part.per_seconds for one in seconds.each()))
+        charge = Charge(resource, part.item, part.sku, region, quantity, declared=part.declared)
         yield from _with_credit(charge, part.free_units)
 
 

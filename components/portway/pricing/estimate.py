@@ -37,9 +37,13 @@ class Quantities:
         """The same in every case."""
         return cls(quantity, quantity, quantity, quantity)
 
+    def each(self) -> tuple[Decimal, ...]:
+        """All four, in the order of the fields."""
+        return (self.floor, self.expected_low, self.expected, self.ceiling)
+
     def times(self, factor: Decimal) -> "Quantities":
         """Each of them, ``factor`` times."""
-        return Quantities(*(getattr(self, one.name) * factor for one in fields(self)))
+        return Quantities(*(one * factor for one in self.each()))
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Charge:
         sku: the rate's name; None for what the vendor does not charge for.
         because: with no ``sku``, why it is free.
         credit: a vendor's free tier, which other services of the account may use up as well.
+        declared: what the user says a unit costs, used in place of the table's rate.
     """
 
     resource: str
@@ -61,6 +66,7 @@ class Charge:
     quantity: Quantities
     because: str = ""
     credit: bool = False
+    declared: Rate | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class Line:
             "quantity": f"{self.quantity.normalize():f}",
             "rate": None if rate is None else f"{rate.amount:f}",
             "rate_source": None if rate is None else rate.source,
-            "rate_as_of": None if rate is None else rate.as_of.isoformat(),
+            "rate_as_of": None if rate is None or rate.as_of is None else rate.as_of.isoformat(),
             "rate_grade": None if rate is None else rate.grade.value,
             "monthly": money_text(self.monthly),
             "reason": self.reason,
@@ -159,7 +165,7 @@ def estimate(
     priced: list[tuple[Charge, Rate | None]] = []
     unpriced: list[Unpriced] = []
     for charge in charges:
-        rate = None if charge.sku is None else rates.find(charge.sku, charge.region)
+        rate = _rate(charge, rates)
         if charge.sku is not None and rate is None:
             unpriced.append(Unpriced(charge.resource, charge.item, charge.sku, charge.region))
         else:
@@ -172,6 +178,12 @@ def estimate(
         assumptions=(*assumptions, *_told(used)),
         rates_as_of=oldest(used),
     )
+
+
+def _rate(charge: Charge, rates: RateTable) -> Rate | None:
+    if charge.declared is not None or charge.sku is None:
+        return charge.declared
+    return rates.find(charge.sku, charge.region)
 
 
 def _totals(priced: list[tuple[Charge, Rate | None]]) -> Iterator[Decimal]:

@@ -7,6 +7,8 @@ the same meters for the same service, so there is one arithmetic behind ``price`
 from dataclasses import dataclass
 from decimal import Decimal
 
+from portway.pricing.rate import Rate
+
 
 @dataclass(frozen=True)
 class Part:
@@ -14,14 +16,18 @@ class Part:
 
     Attributes:
         item: as a bill calls it: ``gpu``, ``cpu``, ``memory``.
-        sku: of the rate of one unit for one second.
-        free_units: unit-seconds a month that the vendor gives to an account.
+        sku: of the rate of one unit for ``per_seconds`` seconds.
+        free_units: units a month that the vendor gives to an account.
+        per_seconds: how long a unit of the rate is: 1, or 3600 where hours are billed.
+        declared: what the user says a unit costs, used in place of the table's rate.
     """
 
     item: str
     sku: str
     units: Decimal
     free_units: Decimal = Decimal(0)
+    per_seconds: int = 1
+    declared: Rate | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Held:
         hold_seconds: how long the vendor may keep an instance after its last request.
         start_seconds: from the start of an instance to its first answer; billed.
         copies: how many such pools there are (one for each region of a multi-region service).
+        served_by: what answers in it, as the throughput table calls it; empty where it is no model.
+        shape: the machine of one instance, for a reader.
     """
 
     resource: str
@@ -45,6 +53,8 @@ class Held:
     hold_seconds: int
     start_seconds: int
     copies: int = 1
+    served_by: str = ""
+    shape: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,11 +65,13 @@ class PerRequest:
         parts: by the second of a request.
         request_sku: of one request.
         kept_parts: by the second of an environment that is kept warm, all month.
-        kept: environments kept warm.
+        kept: environments kept warm; requests go to them first.
+        warm_parts: by the second of a request in one of them.
         most: requests in flight at most; None where nobody has set a maximum.
         timeout_seconds: the longest that one request may take.
         free_requests: requests a month that the vendor gives to an account.
         transfer_sku: of streamed bytes, where they are billed; units of one GB.
+        shape: one environment, for a reader.
     """
 
     resource: str
@@ -72,6 +84,8 @@ class PerRequest:
     timeout_seconds: int
     free_requests: int = 0
     transfer_sku: str = ""
+    warm_parts: tuple[Part, ...] = ()
+    shape: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,7 @@ class Tokens:
         context_tokens: the most that one request may read.
         max_output_tokens: the most that one request may write.
         monthly_budget_usd: an amount that is enforced before the model is asked; None without one.
+        served_by: what answers, as the throughput table calls it.
     """
 
     resource: str
@@ -94,17 +109,23 @@ class Tokens:
     context_tokens: int
     max_output_tokens: int
     monthly_budget_usd: Decimal | None = None
+    served_by: str = ""
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """Something that costs the same each month, whatever the traffic: ``quantity`` units of it."""
+    """Something that costs the same each month, whatever the traffic: ``quantity`` units of it.
+
+    Attributes:
+        assumed: a sentence on the quantity, where nobody declared it.
+    """
 
     resource: str
     item: str
     sku: str
     region: str
     quantity: Decimal
+    assumed: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +134,9 @@ class PerUse:
 
     Attributes:
         units_per_request: how many units one request makes.
+        most: requests in flight at most; None where nobody has set a maximum.
         units_per_output_token: how many units each token written adds.
+        assumed: a sentence on the units, where nobody declared them.
     """
 
     resource: str
@@ -121,7 +144,9 @@ class PerUse:
     sku: str
     region: str
     units_per_request: Decimal
+    most: int | None
     units_per_output_token: Decimal = Decimal(0)
+    assumed: str = ""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Grade(StrEnum):
     """Computed from rates that were read."""
     UNCONFIRMED = "unconfirmed"
     """Its source names no region; it counts at the vendor's highest known regional mark-up."""
+    DECLARED = "declared"
+    """What the user says they pay, in a placement."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Rate:
     """What one ``unit`` of ``sku`` costs in ``region``, in USD before tax.
 
     Attributes:
-        tiers: graduated amounts, cheapest use first; one tier where the rate is flat.
+        tiers: graduated amounts, first use first; one tier where the rate is flat.
+        as_of: the day on which it was read; None for what the user declares.
         note: what a reader must know, such as the mark-up that an unconfirmed rate carries.
     """
 
@@ -53,7 +56,7 @@ class Rate:
     unit: str
     tiers: tuple[Tier, ...]
     source: str
-    as_of: date
+    as_of: date | None
     grade: Grade
     note: str = ""
 
@@ -107,6 +110,8 @@ class _Row(BaseModel):
     def _one_price(self) -> "_Row":
         if (self.amount is None) == (not self.tiers):
             raise ValueError("needs either an amount or tiers")
+        if self.grade is Grade.DECLARED:
+            raise ValueError("is graded as declared; only a placement declares a rate")
         if self.grade is not Grade.UNCONFIRMED and ANY_REGION in self.regions:
             raise ValueError(
                 "names every region; only an unconfirmed rate names none in particular"
@@ -191,7 +196,7 @@ def read_rates(document: Mapping[str, Any], where: str) -> RateTable:
 
 def oldest(rates: Iterable[Rate]) -> date | None:
     """The earliest day on which one of ``rates`` was read; None for none."""
-    return min((rate.as_of for rate in rates), default=None)
+    return min((rate.as_of for rate in rates if rate.as_of is not None), default=None)
 
 
 def _expanded(row: _Row, file: _File) -> Iterator[Rate]:

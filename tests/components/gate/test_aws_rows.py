@@ -134,6 +134,13 @@ def test_an_unknown_value_is_refused_at_the_latest_with_the_whole_stack(
     assert judged(name, row, UNKNOWN)
 
 
+@pytest.mark.parametrize(("name", "row"), [r for r in ROWS if r[1].omitted], ids=ident)
+def test_what_leaks_when_it_is_left_out_is_refused_then(name: str, row: Row) -> None:
+    bare = Resource("urn:one", "it", row.type, View({"tags": {"a": "b"}}))
+    found = judge_family(name)(bare, CONTEXT, Stack.of([bare]))
+    assert [one.path for one in found if one.path == row.path] == [row.path]
+
+
 def test_the_table_judges_more_than_a_hundred_and_fifty_properties_of_each_kind_once() -> None:
     pairs = {(row["type"], row["path"]) for rows in SHIPPED.values() for row in rows}
     assert len(pairs) > 500

@@ -123,6 +123,8 @@ def _fields(resource: Resource) -> Iterator[Setting]:
     judged: set[str] | None = None
     for block in anatomy(resource).blocks:
         called = plain(block.value.get("name"))
+        # A name that nobody knows may be that of a region.
+        called = "region" if called is UNKNOWN else called
         if isinstance(called, str) and "value" in block.value and _names_a_place(called):
             given = plain(block.value["value"])
             text = given if isinstance(given, str) else None

@@ -5,7 +5,7 @@ working group. Policies add up: what one of them opens, no other one closes.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from portway.gate.addresses import address_fault
@@ -17,6 +17,7 @@ from portway.gate.workloads import Block, Manifest, blocks_in, child, listed, ma
 from portway.residency.boundary import Boundary
 
 _WORLD: Final = frozenset({"all", "world", "world-ipv4", "world-ipv6"})
+_PRIVATE: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 _DNS: Final = frozenset({"53", "dns", "dns-tcp", "domain", "5353"})
 _CALICO_TO: Final = ("nets", "selector", "namespaceSelector", "services", "domains", "serviceAccounts")  # fmt: skip
 
@@ -28,12 +29,15 @@ class Opening:
     Attributes:
         what: what it lets pods do, for a message.
         is_wide: it is to everywhere, rather than to something in particular.
+        is_web: it is to everywhere public, over TLS only, and to nothing private: as narrow as a
+            policy by addresses can be for a host whose addresses change.
     """
 
     path: str
     what: str
     undetermined: bool = False
     is_wide: bool = False
+    is_web: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,9 @@ def _kubernetes(rule: Block, judged: Judged) -> Iterator[Opening]:
         if given is UNKNOWN or plain(peer.value.get("ipBlock")) is UNKNOWN:
             yield Opening(peer.path, _LATER, undetermined=True)
         elif block.value:
-            yield from _range(block, "cidr", block.value.get("except"), judged)
+            is_web = _is_web(rule.value.get("ports"), block.value.get("except"))
+            for one in _range(block, "cidr", block.value.get("except"), judged):
+                yield replace(one, is_web=one.is_wide and is_web)
         elif not peer.value:
             yield Opening(peer.path, _ANYWHERE, is_wide=True)
 
@@ -183,6 +189,18 @@ def _hosts(holder: Block, name: str, judged: Judged) -> Iterator[Opening]:
             if problem is not None and value.lower() not in hosts:
                 what = f"lets pods reach {problem.given}: {problem.why}"
                 yield Opening(path, what, problem.undetermined)
+
+
+def _is_web(ports: object, but: object) -> bool:
+    """Whether a rule is about TLS only, and leaves every private range out."""
+    given = [mapping(one) for one in listed(ports)]
+    is_tls = [
+        str(plain(one.get("port"))) in ("443", "https")
+        and plain(one.get("protocol")) in (None, "TCP")
+        and "endPort" not in one
+        for one in given
+    ]
+    return bool(given) and all(is_tls) and set(_PRIVATE) <= set(map(str, listed(but)))
 
 
 def _is_dns(ports: object, name: str) -> bool:

@@ -5,6 +5,10 @@ placed, is refused; but for one that selects only jobs, such as one that fetches
 no request. And a pod that serves a model needs at least one policy that governs what it may reach:
 without any, a cluster lets everything out. Where such a policy is kept elsewhere, configuration can
 say so (``elsewhere``).
+
+One opening is advised against and not refused: to public addresses over TLS only, every private
+range left out. A host whose addresses change, such as a hub of weights, cannot be named more
+narrowly by a policy of addresses, and functions and services without a network have as much.
 """
 
 import re
@@ -54,7 +58,8 @@ def judge(
             message = f"{resource} {one.what} ({one.path}); {_WAY_OUT}"
             # Where what gets out is limited elsewhere, an open policy is as good as none.
             is_limited = one.is_wide and ID in context.elsewhere
-            yield Violation(message, resource.urn, one.path, one.undetermined, advice=is_limited)
+            advice = is_limited or one.is_web
+            yield Violation(message, resource.urn, one.path, one.undetermined, advice=advice)
 
 
 def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:

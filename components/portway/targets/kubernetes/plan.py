@@ -103,7 +103,7 @@ def _notes(service: Service) -> Iterator[str]:
     if spec.residency and options.weights_mirror is None:
         yield (
             "weights come from the Hugging Face hub, so pods may reach every public address on port "
-            "443, and the residency pack refuses that; name a mirror (options.weights_mirror and "
+            "443, and the residency pack advises against that; name a mirror (options.weights_mirror and "
             "options.weights_networks)"
         )
     together = vram_needed_gb(model, model.context_tokens, spec.scaling.concurrency)

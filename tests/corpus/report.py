@@ -20,7 +20,7 @@ PACK = Path(__file__).resolve().parents[2] / "policies" / "residency"
 MOST_FALSE_ALARMS = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One set of resources, and what is true of it."""
 

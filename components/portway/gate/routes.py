@@ -118,7 +118,7 @@ def _outside(reached: frozenset[str] | None, source: str, boundary: Boundary) ->
     outside = sorted(region for region in reached if not boundary.contains(region))
     if not outside:
         return None
-    first = ", ".join(outside[:3])
+    first = ", ".join(map(shown, outside[:3]))
     more = f" and {len(outside) - 3} more" if len(outside) > 3 else ""  # noqa: PLR2004
     return Refusal(f"it may be served from {first}{more}, outside the boundary {boundary}")
 

@@ -8,6 +8,7 @@ from portway.gate.context import ResidencyContext
 from portway.gate.places import At, places, reading
 from portway.gate.resource import Stack
 from portway.gate.rule import Rule, Severity, Violation
+from portway.gate.values import shown
 from portway.residency.boundary import normalise_region
 
 _ID = "residency-invocation-logging-is-settled"
@@ -22,7 +23,7 @@ def _lacks(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
     if not calls or (settled and not open_regions):
         return
     callers = named(call.resource for call in calls)
-    where = f" in {', '.join(open_regions[:3])}" if open_regions else ""
+    where = f" in {', '.join(map(shown, open_regions[:3]))}" if open_regions else ""
     message = (
         f"{callers}: Bedrock is called{where}, and nothing here says whether the account logs whole "
         f"prompts there, and to which place; add {_LOGGING} in that region, or say under elsewhere "

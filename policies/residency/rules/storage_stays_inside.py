@@ -85,9 +85,9 @@ def _of_manifest(manifest: Manifest, boundary: Boundary) -> Iterator[Astray]:
     root = manifest.root
     if manifest.kind == "StorageClass":
         yield from alternatives_faults(terms_at(root, "allowedTopologies"), boundary)
-        for name in ("parameters", "mountOptions"):
-            if plain(root.value.get(name)) is UNKNOWN:
-                yield Astray(root.at(name), _LATER, undetermined=True)
+    for name in _SAID_BY.get(manifest.kind, ()):
+        if plain(root.value.get(name)) is UNKNOWN:
+            yield Astray(root.at(name), _LATER, undetermined=True)
     if manifest.kind == "PersistentVolume":
         yield from _of_persistent(child(root, "spec"), boundary)
         labels = child(child(root, "metadata"), "labels")
@@ -214,6 +214,14 @@ def _refused(resource: Resource, fault: Astray) -> Violation:
 
 _SNAPSHOT = "gcp:compute/snapshot:Snapshot"
 """What a class's locations are places of: multi-regions of Compute Engine count as such."""
+
+_SAID_BY = {
+    "StorageClass": ("parameters", "mountOptions"),
+    "VolumeSnapshotClass": ("parameters",),
+    "VolumeAttributesClass": ("parameters",),
+    "PersistentVolume": ("spec",),
+}
+"""By kind, where its places are said: unknown as a whole, they are unknown every one."""
 
 _LATER = "names nodes that are known only after deployment"
 _WAY_OUT = "name zones, regions and servers inside it, as literals"

@@ -1,10 +1,12 @@
 """docs/attestation.md names every field there is, and its code computes the digest."""
 
+import json
 import re
 from enum import StrEnum
 from pathlib import Path
 from typing import get_args
 
+import jsonschema
 import pytest
 from pydantic import BaseModel
 
@@ -14,7 +16,8 @@ from portway.gate.attest.hop import Basis, Verdict
 from portway.gate.attest.shape import DocumentSaid, HopSaid, Kind, PackSaid, PlaceSaid, StackSaid
 from support.attesting import attested
 
-PAGE = (Path(__file__).parents[4] / "docs" / "attestation.md").read_text()
+DOCS = Path(__file__).parents[4] / "docs"
+PAGE = (DOCS / "attestation.md").read_text()
 NAMED = set(re.findall(r"`([\w-]+)`", PAGE))
 
 
@@ -30,6 +33,14 @@ def test_every_value_is_named_on_the_page(values: type[StrEnum]) -> None:
 
 def test_every_kind_and_the_format_are_named_on_the_page() -> None:
     assert {*get_args(Kind), FORMAT} <= NAMED
+
+
+def test_the_schema_beside_the_page_is_that_of_the_format() -> None:
+    written = json.loads((DOCS / "attestation.schema.json").read_text())
+    assert written == DocumentSaid.model_json_schema()
+    jsonschema.validate(attested(), written)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(attested() | {"extra": 1}, written)
 
 
 def test_the_code_on_the_page_computes_the_digest(

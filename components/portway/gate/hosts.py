@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from portway.residency.boundary import Boundary
+from portway.residency.tables import table
 
 _HOST = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://)?(?:[^@/\s]*@)?(?P<host>\[[0-9a-f:.]+\]|[^/:?#\s]+)", re.I
@@ -16,6 +17,7 @@ _CLOUD = re.compile(
     rf"(?P<dotted>{_REGION})\.(?:[\w-]+\.)*(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws|on\.aws|rep\.googleapis\.com|run\.app)"
     rf"|(?P<dashed>{_REGION})-[a-z]+\.(?:googleapis\.com|pkg\.dev)"
     rf"|(?P<function>{_REGION})-[a-z][a-z0-9-]*\.cloudfunctions\.net"
+    rf"|(?:[\w-]+\.)+(?P<short>[a-z]{{2,4}}\d)\.cache\.amazonaws\.com"
     rf"|[\w-]+\.s3-(?P<old>{_REGION})\.amazonaws\.com)"
 )
 _GOOGLE = re.compile(r"[a-z]+\.googleapis\.com")
@@ -47,6 +49,9 @@ def region_of_host(host: str) -> str | None:
     match = _CLOUD.fullmatch(host)
     if match is None:
         return None
+    if match["short"]:
+        short: dict[str, str] = table("places.json")["zone_ids"]
+        return short.get(match["short"])
     return match["dotted"] or match["dashed"] or match["function"] or match["old"]
 
 

@@ -37,7 +37,7 @@ _FLAG: Final = re.compile(r"--?[A-Za-z][\w.-]*")
 _WHOLE: Final = re.compile(r"(?P<name>--?[A-Za-z][\w.-]*|[A-Za-z_]\w*)=(?P<value>\S+)")
 _ASSIGNED: Final = re.compile(
     r"(?<![\w.-])(?:(?P<name>--?[A-Za-z][\w.-]*|[A-Za-z_][\w.-]*)[\"']?[ \t]*[=:][ \t]*"
-    r"|(?P<flag>--?[A-Za-z][\w.-]*|proxy_pass|Host|upstream)[ \t]+)[\"']?"
+    r"|(?P<flag>--?[A-Za-z][\w.-]*|proxy_pass|(?<!header )Host|upstream)[ \t]+)[\"']?"
     r"(?P<value>(?!-|//|[A-Za-z_]\w*=)[^\s\"',;]+)"
 )
 _SENDS: Final = re.compile(r"remote_write|exporters|sinks|(?i:outputs?\b)")
@@ -235,7 +235,7 @@ def _parts(setting: Setting) -> Iterator[Setting]:
     pair = ""
     for match in _ASSIGNED.finditer(text[:_LONGEST_TEXT]):
         name = match["name"] or match["flag"]
-        value = match["value"]
+        value = match["value"].rstrip("}])")
         if match["name"] == "Host":
             continue  # a header of requests, not where they go
         if name in _VALUES and pair:

@@ -52,7 +52,7 @@ _NOT_CALLED: Final = re.compile(
     r"|no|issuer|audience|jwks|oidc|oauth2?|auth|login|logout|docs?|help|support|terms|privacy|licen[cs]e|logo"
     r"|icon|image|images|schema|scopes?|referr?er|homepage|home|cookie|contact|email|index|registry|mirror|download"
     r"|git|repo(?:sitory)?|weights|bind|listen|listener|advertised?|advertise|hostname|virtual|domain|version"
-    r"|canonical|trusted|hf|huggingface|source)(?=[_.-]|$)|^(?:app_url|site_url|web_url|(?-i:HOST))$"
+    r"|canonical|trusted|hf|huggingface|source|nextauth|webui|ntp|dns|nameservers?)(?=[_.-]|$)|^(?:app_url|site_url|web_url|(?-i:HOST))$"
 )
 """Parts of names that mean the service's own address, an identity, a link, or where something comes from."""
 

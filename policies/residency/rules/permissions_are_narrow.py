@@ -16,7 +16,6 @@ from portway.gate.statements import (
     Grant,
     Statement,
     fenced,
-    is_policy,
     leaves,
     statements,
 )
@@ -41,7 +40,7 @@ def judge(
         return
     for seen in _documents(resource, "granting"):
         # An unknown document is refused with the models it may name.
-        if isinstance(seen, Known) and is_policy(seen.value):
+        if isinstance(seen, Known):
             yield from _of_grants(resource, seen, boundary, stack)
     for seen in _documents(resource, "guarding"):
         yield from _of_guard(resource, seen, stack)

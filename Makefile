@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup engine demo test fix golden inventory sandbox-up sandbox-down clean
+.PHONY: setup engine demo test fix golden inventory mutation corpus sandbox-up sandbox-down clean
 
 setup:
 	@$(or $(PYTHON),python3) tools/bootstrap.py
@@ -29,6 +29,12 @@ fix: setup
 inventory: setup
 	@$(BIN)/python tools/inventory.py
 
+mutation: setup
+	@$(BIN)/python tools/mutation.py
+
+corpus: setup
+	@$(BIN)/python tests/corpus/report.py
+
 sandbox-up: engine
 	@$(BIN)/portway sandbox start
 
@@ -36,5 +42,5 @@ sandbox-down:
 	@if [ -x $(BIN)/portway ]; then $(BIN)/portway sandbox stop; fi
 
 clean: sandbox-down
-	rm -rf .venv .portway .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .portway build/mutation .ruff_cache .import_linter_cache .hypothesis
 	find components tests policies benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

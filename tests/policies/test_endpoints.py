@@ -6,42 +6,41 @@ from typing import Any
 
 import pytest
 
-from support.policy_harness import SECRET, UNKNOWN, Given, run
+from portway.gate.testing import UNKNOWN, Given, judge, provider, resource
+from portway.gate.testing import secret as hidden
+from support.packs import POLICIES
 
 LISTED = "residency-endpoints-are-listed"
 MODELS = "residency-inference-profile-stays-inside"
-CONFIG: Mapping[str, Mapping[str, Any]] = {
-    "residency": {"boundary": "eu", "clusters": {"prod-eu": "europe-west4"}}
-}
+CONFIG: Mapping[str, Any] = {"boundary": "eu", "clusters": {"prod-eu": "europe-west4"}}
 LAMBDA = "aws:lambda/function:Function"
-PROD = {"name": "prod-eu"}
+PROD = provider("kubernetes", "prod-eu")
 
 
 def function(**variables: Any) -> Given:
-    return Given(LAMBDA, props={"region": "eu-west-1", "environment": {"variables": variables}})
+    return resource(LAMBDA, "it", {"region": "eu-west-1", "environment": {"variables": variables}})
 
 
 def service(**variables: Any) -> Given:
     envs = [{"name": name, "value": value} for name, value in variables.items()]
     template = {"containers": [{"image": "docker.io/x/y", "envs": envs}]}
     props = {"location": "europe-west4", "template": template}
-    return Given("gcp:cloudrunv2/service:Service", props=props)
+    return resource("gcp:cloudrunv2/service:Service", "it", props)
 
 
 def pod(**variables: Any) -> Given:
     env = [{"name": name, "value": value} for name, value in variables.items()]
     props = {"spec": {"containers": [{"env": env}]}}
-    return Given("kubernetes:core/v1:Pod", props=props, provider=PROD)
+    return resource("kubernetes:core/v1:Pod", "it", props, provider=PROD)
 
 
 def secret(**variables: str) -> Given:
     data = {k: base64.b64encode(v.encode()).decode() for k, v in variables.items()}
-    return Given("kubernetes:core/v1:Secret", props={"data": {SECRET: data}}, provider=PROD)
+    return resource("kubernetes:core/v1:Secret", "it", {"data": hidden(data)}, provider=PROD)
 
 
 def refusals(given: Given) -> set[str]:
-    said = run("residency", [given], CONFIG)
-    return {one.rule for one in said if one.level == "mandatory"} & {LISTED, MODELS}
+    return set(judge([given], POLICIES / "residency", CONFIG).rules & {LISTED, MODELS})
 
 
 FORMS = (function, service, pod, secret)
@@ -74,7 +73,10 @@ def test_a_leak_is_refused_in_whatever_form_a_program_is_told(
 def test_no_message_repeats_what_may_be_a_secret(
     form: Any, name: str, value: str, rule: str
 ) -> None:
-    texts = [one.text for one in run("residency", [form(**{name: value})], CONFIG)]
+    texts = [
+        one.message
+        for one in judge([form(**{name: value})], POLICIES / "residency", CONFIG).violations
+    ]
     assert any(f"[{rule}]" in text for text in texts)
     assert all("hunter2" not in text for text in texts)
 
@@ -84,7 +86,7 @@ def test_no_message_repeats_what_may_be_a_secret(
 def test_a_verdict_is_the_same_for_a_secret_and_never_a_pass_for_an_unknown(
     form: Any, name: str, value: str, rule: str
 ) -> None:
-    assert rule in refusals(form(**{name: {SECRET: value}}))
+    assert rule in refusals(form(**{name: hidden(value)}))
     assert refusals(form(**{name: UNKNOWN}))
 
 

@@ -11,7 +11,7 @@ from portway.gate.record import Record, read_events
 from portway.gate.run import Policies, StackReport, Subject, Workshop, load_policies, run_gate
 from portway.gate.state import judge_states, read_states
 from support.gate_workshop import workshop
-from support.policy_harness import POLICIES
+from support.packs import POLICIES
 from support.sandbox_project import STACKS, SandboxProject, run
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]

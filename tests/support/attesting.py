@@ -15,7 +15,7 @@ from portway.gate.record import Record, Reported
 from portway.gate.report import GateReport
 from portway.gate.run import StackReport
 from portway.residency.boundary import boundary
-from support.policy_harness import pack_named
+from support.packs import pack_named
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"

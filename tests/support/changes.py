@@ -28,6 +28,18 @@ def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         yield path, value
 
 
+def nodes(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """Every value in ``value`` with the way to it, inner ones and scalars alike."""
+    if path:
+        yield path, value
+    if isinstance(value, Mapping):
+        for key, child in cast("Mapping[str, object]", value).items():
+            yield from nodes(child, (*path, key))
+    elif isinstance(value, list | tuple):
+        for index, child in enumerate(cast("Sequence[object]", value)):
+            yield from nodes(child, (*path, index))
+
+
 def changed(value: Any, path: Path, to: object) -> Any:
     """``value`` with ``to`` at ``path``."""
     if isinstance(value, Secret):

@@ -10,7 +10,7 @@ from portway.gate.record import Record, Reported
 from portway.gate.report import GateReport
 from portway.gate.reports.locate import Locator
 from portway.gate.run import StackReport
-from support.policy_harness import pack_named
+from support.packs import pack_named
 
 TODAY = date(2026, 11, 21)
 REGION = "residency-region-inside-boundary"

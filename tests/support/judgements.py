@@ -6,8 +6,10 @@ Rules are run here without the SDK in between, which is quick enough to be done 
 thousands of small changes of mutation testing.
 """
 
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -21,11 +23,12 @@ from portway.gate.config import PackConfig
 from portway.gate.pack import Pack, load_pack
 from portway.gate.resource import Provider, Resource
 from portway.gate.rule import Rule
-from portway.gate.session import Finding, Session
+from portway.gate.session import Finding, Level, Session
 from portway.gate.testing import Given
 from portway.gate.testing.given import NotKnown, Output, Secret, from_document
 from portway.gate.testing.stack import Placed, placed
 from portway.gate.values import UNKNOWN, View
+from support.changes import changed, nodes
 from support.packs import POLICIES, example_resources
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "judgements"
@@ -104,7 +107,45 @@ def _of_rule(pack_name: str, rule: Rule[Any]) -> Iterator[str]:
     for kind in KINDS:
         for example in given.get(kind, ()):
             yield f"{kind}: {example['name']}\n"
-            yield from _lines(of_example(pack_name, rule, example))
+            said = of_example(pack_name, rule, example)
+            yield from _lines(said)
+            yield from _what_matters(pack_name, rule, example, said)
+
+
+def _what_matters(
+    pack_name: str, rule: Rule[Any], example: Mapping[str, Any], said: Sequence[Finding]
+) -> Iterator[str]:
+    """What else is said with each value of an example unknown, left out or another; a line for each
+    that makes a difference, with a digest of the words where something is said."""
+    config = example.get("config", examples(pack_name, rule.id)["config"])
+    told = pack(pack_name).configure({pack_name: config})
+    given = example_resources(example)
+    before = _digest(said)
+    for number, one in enumerate(given):
+        for path, value in nodes(one.props):
+            for how, other in _others(value):
+                changed_ = replace(one, props=changed(one.props, path, other))
+                others = (*given[:number], changed_, *given[number + 1 :])
+                after = _digest(tuple(judged((rule,), told, others, {})))
+                if after != before:
+                    yield f"    {one.name} {'.'.join(map(str, path))} {how}: {after}\n"
+
+
+def _others(value: object) -> Iterator[tuple[str, object]]:
+    yield "unknown", NotKnown()
+    yield "left out", None
+    if isinstance(value, bool):
+        yield "other", not value
+    elif isinstance(value, str):
+        yield "other", "other"
+
+
+def _digest(said: Sequence[Finding]) -> str:
+    if not said:
+        return "nothing"
+    words = hashlib.sha256("".join(_lines(said)).encode()).hexdigest()[:8]
+    refused = sum(one.level is Level.MANDATORY for one in said)
+    return f"{refused} refused, {len(said) - refused} advised, {words}"
 
 
 def _of_sets(sets: Sequence[Case]) -> Iterator[str]:

@@ -1,13 +1,21 @@
 """The repository's packs for tests, and their rules' examples as resources."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from portway.gate.pack import Pack, load_pack
 from portway.gate.testing import Given, from_document
 
 POLICIES = Path(__file__).parents[2] / "policies"
 CLOUDS = frozenset({"aws", "gcp", "kubernetes"})
+
+
+@cache
+def pack_named(name: str) -> Pack:
+    """One of the repository's packs."""
+    return load_pack(POLICIES / name)
 
 
 def example_resources(example: Mapping[str, Any]) -> tuple[Given, ...]:

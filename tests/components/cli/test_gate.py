@@ -11,7 +11,7 @@ from portway.gate.record import Record, Reported
 from portway.gate.run import StackReport, Subject
 from support.command_line import CommandLine
 from support.desk import SPEC, SPEC_FILE, STACK_NAME, Desk
-from support.policy_harness import pack_named
+from support.packs import pack_named
 
 BUCKET = "urn:pulumi:dev::p::gcp:storage/bucket:Bucket::data"
 SAID = Reported(

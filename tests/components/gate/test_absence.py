@@ -8,12 +8,14 @@ from portway.gate.calls import bedrock_calls, calls_of
 from portway.gate.context import ResidencyContext
 from portway.gate.resource import Stack
 from portway.gate.rule import Violation
+from portway.gate.testing import judge as judge_by
+from portway.gate.testing import resource as given
 from portway.gate.values import UNKNOWN
 from support.attesting import LAMBDA, context, state, states
-from support.policy_harness import Given, pack_named, run
+from support.packs import POLICIES, pack_named
 
 RULE = "residency-logs-have-a-regional-home"
-SERVICE = Given("gcp:cloudrunv2/service:Service", "chat", {"location": "europe-west4"})
+SERVICE = given("gcp:cloudrunv2/service:Service", "chat", {"location": "europe-west4"})
 ADVISING = [rule.id for rule in pack_named("residency").rules if rule.advises]
 
 
@@ -35,7 +37,7 @@ def test_an_absence_is_said_as_it_was_found() -> None:
 
 def test_what_is_kept_elsewhere_is_reported_once_as_the_organisation_says_it() -> None:
     assert judged("the landing zone") == [
-        Violation("is kept elsewhere: the landing zone", None, "elsewhere", advice=True)
+        Violation("what this asks for is kept elsewhere: the landing zone", None, "elsewhere", advice=True)
     ]
 
 
@@ -49,7 +51,7 @@ def test_a_stack_without_a_boundary_is_left_to_the_rules_that_refuse_it() -> Non
 
 def test_absences_advise_unless_configuration_makes_them_mandatory() -> None:
     levels = {
-        level: {one.level for one in run("residency", [SERVICE], config) if one.rule == RULE}
+        level: {one.level for one in judge_by([SERVICE], POLICIES / "residency", config).of(RULE)}
         for level, config in {
             "usual": {"residency": {"boundary": "eu"}},
             "mandatory": {"residency": {"boundary": "eu", "rules": {RULE: "mandatory"}}},

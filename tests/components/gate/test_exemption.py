@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from portway.gate.exemption import Exemption, soon
 from portway.gate.testing import judge, resource
-from support.policy_harness import POLICIES
+from support.packs import POLICIES
 
 RULE = "residency-region-inside-boundary"
 DAY = date(2026, 11, 21)

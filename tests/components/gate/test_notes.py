@@ -9,7 +9,7 @@ from typing import Any
 from portway.gate.notes import notes
 from portway.gate.run import StackReport, load_policies
 from support.gate_reports import REGION, record, said
-from support.policy_harness import POLICIES
+from support.packs import POLICIES
 
 TODAY = date.fromisoformat("2026-11-21")
 

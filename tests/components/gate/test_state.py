@@ -14,7 +14,7 @@ from portway.gate import state as room
 from portway.gate.run import StackReport, Verdict, Workshop, load_policies
 from portway.gate.state import judge_states, read_states
 from portway.sandbox.layout import Layout
-from support.policy_harness import POLICIES
+from support.packs import POLICIES
 
 URN = "urn:pulumi:prod::shop::"
 BUCKET: dict[str, Any] = {

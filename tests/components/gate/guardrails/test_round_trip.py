@@ -7,11 +7,12 @@ import pytest
 
 from portway.gate.guardrails.aws import partition_of, scp
 from portway.gate.guardrails.google import org_policy
+from portway.gate.testing import Given, judge, resource
 from portway.residency.boundary import boundary
 from portway.residency.profiles import destinations
 from portway.residency.tables import table
 from support.iam_simulator import Request, decision
-from support.policy_harness import Given, run
+from support.packs import POLICIES
 
 REGIONS: dict[str, dict[str, str]] = table("boundaries.json")["countries"]
 BOUNDARIES = ("eu", "uk", "us", "jp", "de", "us-gov")
@@ -19,8 +20,8 @@ BOUNDARIES = ("eu", "uk", "us", "jp", "de", "us-gov")
 
 def refused(resources: Sequence[Given], name: str) -> set[str]:
     """The names of the resources that the residency pack refuses."""
-    said = run("residency", resources, {"residency": {"boundary": name}})
-    return {one.name for one in said if one.level == "mandatory"}
+    said = judge(resources, POLICIES / "residency", {"boundary": name})
+    return {one.name for one in said.refusals}
 
 
 def denied(name: str, *requests: Request) -> bool:
@@ -33,7 +34,7 @@ def test_a_bucket_is_refused_by_the_gate_exactly_where_the_scp_denies_its_creati
     name: str,
 ) -> None:
     buckets = [
-        Given("aws:s3/bucket:Bucket", region, {"region": region}) for region in REGIONS["aws"]
+        resource("aws:s3/bucket:Bucket", region, {"region": region}) for region in REGIONS["aws"]
     ]
     by_scp = {
         region
@@ -45,7 +46,9 @@ def test_a_bucket_is_refused_by_the_gate_exactly_where_the_scp_denies_its_creati
 
 @pytest.mark.parametrize("name", ["eu", "uk", "us", "jp"])
 def test_a_location_is_refused_by_the_gate_exactly_where_google_refuses_it(name: str) -> None:
-    buckets = [Given("gcp:storage/bucket:Bucket", one, {"location": one}) for one in REGIONS["gcp"]]
+    buckets = [
+        resource("gcp:storage/bucket:Bucket", one, {"location": one}) for one in REGIONS["gcp"]
+    ]
     values = org_policy(boundary([name])).documents[0].content["spec"]["rules"][0]["values"]
     allowed = {re.sub(r"^in:|-locations$", "", value) for value in values["allowedValues"]}
     assert refused(buckets, name) == set(REGIONS["gcp"]) - allowed
@@ -63,7 +66,7 @@ def test_a_call_is_refused_by_the_gate_exactly_where_the_scp_denies_it(name: str
             called = f"{profile} from {source}"
             variables = {"environment": {"variables": {"MODEL": profile}}}
             callers.append(
-                Given("aws:lambda/function:Function", called, {"region": source, **variables})
+                resource("aws:lambda/function:Function", called, {"region": source, **variables})
             )
             if denied(name, *_calls(profile, source)):
                 by_scp.add(called)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from portway.models import Model
+from portway.pricing.meter import Meter
+from portway.pricing.rate import RateTable
 from portway.spec import Frozen, InferenceServiceSpec
 from portway.spec.access import Auth, Reach
 
@@ -146,6 +148,8 @@ class Target:
         plan: pure; returns a plan or raises ``Refused`` with every reason. Never rounds or clamps.
         component: ``package.module:Class``, imported only at deploy; takes ``(name, plan, opts)``.
         facts: by type token, how a gate reads the resources this target creates.
+        meters: pure; what is billed of everything that a plan of this target creates.
+        rates: what the vendors of this target charge, read once.
     """
 
     name: str
@@ -154,3 +158,5 @@ class Target:
     plan: Callable[[InferenceServiceSpec, Model, Placement], Plan]
     component: str
     facts: Mapping[str, ResourceFacts]
+    meters: Callable[[Plan], tuple[Meter, ...]]
+    rates: Callable[[], RateTable]

@@ -1,10 +1,14 @@
 """A target made of paper: plans without a cloud, refuses for the usual reasons. For tests only."""
 
+from decimal import Decimal
+
 from pydantic import BaseModel, ConfigDict
 
 from portway.errors import Problem, Refused
 from portway.models import Model, identity_of_weights
 from portway.models.fit import why_too_large
+from portway.pricing.meter import Held, Meter, NoCharge, Part
+from portway.pricing.rate import RateTable, read_rates
 from portway.spec import InferenceServiceSpec
 from portway.target import Capabilities, Placement, Plan, Target
 
@@ -60,6 +64,24 @@ def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> Pape
     )
 
 
+def meters(plan: Plan) -> tuple[Meter, ...]:
+    assert isinstance(plan, PaperPlan)
+    sheet = Part("sheet", "sheet", Decimal(plan.sheets), per_seconds=3600)
+    held = Held(
+        "desk", plan.region, (sheet,), 0, plan.instances, 8, 600, 20,
+        served_by="bedrock", shape="a desk of paper",
+    )  # fmt: skip
+    return (held, NoCharge("drawer", "drawer", "it comes with the desk"))
+
+
+def rates() -> RateTable:
+    row = {
+        "sku": "sheet", "regions": ["europe-paper1"], "unit": "hour", "amount": "0.5",
+        "source": "the stationer", "as_of": "2026-08-01", "grade": "list",
+    }  # fmt: skip
+    return read_rates({"as_of": "2026-08-01", "rates": [row]}, "paper/rates.json")
+
+
 TARGET = Target(
     name=NAME,
     capabilities=Capabilities(
@@ -73,4 +95,6 @@ TARGET = Target(
     plan=plan,
     component="support.paper_target:NoSuchComponent",
     facts={},
+    meters=meters,
+    rates=rates,
 )

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 from portway.pricing.money import CURRENCY, cents, money_text
-from portway.pricing.rate import Rate, RateTable, oldest
+from portway.pricing.rate import Grade, Rate, RateTable, oldest
 
 FREE_TIER, NO_CHARGE, BELOW_A_CENT, NOT_USED = "free-tier", "no-charge", "below-a-cent", "not-used"
 ZERO = Decimal(0)
@@ -224,8 +224,10 @@ def _reason(charge: Charge, rate: Rate | None, monthly: Decimal) -> str | None:
 
 
 def _told(rates: Iterable[Rate]) -> Iterator[str]:
-    """What must be known of the rates themselves."""
-    notes = (
-        f"{rate.sku}: {rate.note}" for rate in rates if rate.grade == "unconfirmed" and rate.note
-    )
-    yield from dict.fromkeys(notes)
+    """What must be known of the rates themselves, each thing once with all that it is said of."""
+    notes: dict[str, list[str]] = {}
+    for rate in rates:
+        if rate.grade is Grade.UNCONFIRMED and rate.note:
+            notes.setdefault(rate.note, []).append(rate.sku)
+    for note, skus in notes.items():
+        yield f"{', '.join(dict.fromkeys(skus))}: {note}"

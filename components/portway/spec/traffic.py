@@ -17,6 +17,7 @@ class Traffic(Frozen):
 
     ``spread``: Poisson at a constant rate. ``burst``: the day's requests within one hour. A list of
     24 or 168 relative hourly weights (UTC; 168 start on Monday) otherwise.
+    ``output_tokens_per_second`` is how fast one request is answered, where that was measured.
     """
 
     requests_per_day: Annotated[int, Field(ge=0, le=1_000_000_000)]
@@ -25,6 +26,10 @@ class Traffic(Frozen):
     shape: Annotated[
         Literal["spread", "burst"] | Weights, Field(description="or 24 or 168 hourly weights")
     ] = "spread"
+    output_tokens_per_second: Annotated[
+        float | None,
+        Field(gt=0, le=100_000, description="measured, of one request; assumed without"),
+    ] = None
 
     @field_validator("shape", mode="before")
     @classmethod

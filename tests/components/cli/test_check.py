@@ -158,11 +158,12 @@ def test_colours_are_for_terminals_that_want_them(desk: Desk, portway: CommandLi
     assert "\x1b" not in ran.out + ran.err
 
 
-def test_checking_and_planning_import_no_pulumi() -> None:
+def test_checking_planning_and_pricing_import_no_pulumi() -> None:
     program = (
         "import sys\n"
         "from portway.cli.app import main\n"
-        "for argv in (['check'], ['plan', 'chat.prod.cloud-run', '--json'], ['models', '--json']):\n"
+        "for argv in (['check'], ['plan', 'chat.prod.cloud-run', '--json'], ['models', '--json'],\n"
+        "             ['price', 'chat.prod.lambda-bedrock', '--json'], ['rates', '--json']):\n"
         "    sys.argv = ['portway', *argv]\n"
         "    try: main()\n"
         "    except SystemExit as ended: print(argv[0], ended.code, file=sys.stderr)\n"
@@ -172,4 +173,6 @@ def test_checking_and_planning_import_no_pulumi() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    assert ran.stderr.splitlines() == ["check 0", "plan 0", "models 0", "[]"]
+    assert ran.stderr.splitlines() == [
+        "check 0", "plan 0", "models 0", "price 0", "rates 0", "[]",
+    ]  # fmt: skip

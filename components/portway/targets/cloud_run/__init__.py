@@ -2,8 +2,10 @@
 
 from portway.target import Capabilities, Target
 from portway.targets.cloud_run.facts import FACTS
+from portway.targets.cloud_run.meters import meters
 from portway.targets.cloud_run.options import CloudRunOptions
 from portway.targets.cloud_run.plan import plan
+from portway.targets.cloud_run.prices import rates
 
 TARGET = Target(
     name="cloud-run",
@@ -18,4 +20,6 @@ TARGET = Target(
     plan=plan,
     component="portway.targets.cloud_run.component:CloudRunService",
     facts=FACTS,
+    meters=meters,
+    rates=rates,
 )

@@ -2,8 +2,10 @@
 
 from portway.target import Capabilities, Target
 from portway.targets.kubernetes.facts import FACTS
+from portway.targets.kubernetes.meters import meters
 from portway.targets.kubernetes.options import KubernetesOptions
 from portway.targets.kubernetes.plan import plan
+from portway.targets.kubernetes.prices import rates
 
 TARGET = Target(
     name="kubernetes",
@@ -18,4 +20,6 @@ TARGET = Target(
     plan=plan,
     component="portway.targets.kubernetes.component:KubernetesService",
     facts=FACTS,
+    meters=meters,
+    rates=rates,
 )

@@ -2,8 +2,10 @@
 
 from portway.target import Capabilities, Target
 from portway.targets.lambda_bedrock.facts import FACTS
+from portway.targets.lambda_bedrock.meters import meters
 from portway.targets.lambda_bedrock.options import LambdaBedrockOptions
 from portway.targets.lambda_bedrock.plan import plan
+from portway.targets.lambda_bedrock.prices import rates
 
 TARGET = Target(
     name="lambda-bedrock",
@@ -18,4 +20,6 @@ TARGET = Target(
     plan=plan,
     component="portway.targets.lambda_bedrock.component:LambdaBedrockService",
     facts=FACTS,
+    meters=meters,
+    rates=rates,
 )

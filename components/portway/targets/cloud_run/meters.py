@@ -1,0 +1,128 @@
+"""What Google bills of a plan for Cloud Run: every resource that the component creates."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
+from portway.target import Plan
+from portway.targets.cloud_run.shapes import CloudRunPlan, Container
+
+IDLE_SECONDS: Final = 600
+"""About instance autoscaling in Cloud Run services: GPU instances stay up to ten minutes."""
+
+START_SECONDS: Final = 433
+"""Llama 3.1 8B with vLLM on one L4, weights from the hub (accelerated-platforms, Google's docs)."""
+
+FREE_CPU_SECONDS: Final = Decimal(240_000)
+FREE_GIB_SECONDS: Final = Decimal(450_000)
+"""Free tier of instance-based billing, by billing account (Cloud Run pricing). GPUs have none."""
+
+IMAGES_GIB: Final = Decimal(10)
+CODE_GIB: Final = Decimal("0.001")
+GIB: Final = Decimal(1024**3)
+LOG_BYTES: Final = 600
+ANSWER_BYTES: Final = 600
+TOKEN_BYTES: Final = 255
+"""One streamed chunk: five bytes of text in a frame of server-sent events."""
+
+READS_PER_REQUEST: Final = Decimal("0.01")
+_UNITS: Final = {"": Decimal(1), "m": Decimal("0.001"), "Mi": Decimal(1) / 1024, "Gi": Decimal(1)}
+
+
+def meters(plan: Plan) -> tuple[Meter, ...]:
+    """Every meter of ``plan``; what costs nothing says why.
+
+    Raises:
+        TypeError: it is another target's plan.
+    """
+    if not isinstance(plan, CloudRunPlan):
+        raise TypeError(f"{plan.target} has meters of its own")
+    return (*_service(plan), *_keys(plan), *_beside(plan))
+
+
+def instance_parts(plan: CloudRunPlan) -> tuple[Part, ...]:
+    """What one instance is billed for in a second: the GPU, and the limits of all its containers."""
+    gpu = "l4" if plan.gpu_zonal_redundancy_disabled else "l4-zonal"
+    return (
+        Part("gpu", gpu, _total(plan.containers, "nvidia.com/gpu")),
+        Part("cpu", "cpu", _total(plan.containers, "cpu"), FREE_CPU_SECONDS),
+        Part("memory", "memory", _total(plan.containers, "memory"), FREE_GIB_SECONDS),
+    )
+
+
+def _service(plan: CloudRunPlan) -> Iterator[Meter]:
+    gpu, cpu, memory = instance_parts(plan)
+    without = "without" if plan.gpu_zonal_redundancy_disabled else "with"
+    most = plan.max_instances * plan.concurrency
+    yield Held(
+        resource="service",
+        region=plan.region,
+        parts=(gpu, cpu, memory),
+        least=plan.min_instances,
+        most=plan.max_instances,
+        concurrency=plan.concurrency,
+        hold_seconds=IDLE_SECONDS,
+        start_seconds=START_SECONDS,
+        served_by=plan.accelerator,
+        shape=(
+            f"{plan.min_instances} to {plan.max_instances} instances of {gpu.units} {plan.accelerator} "
+            f"{without} zonal redundancy, {cpu.units.normalize():f} vCPU and {memory.units.normalize():f} GiB, billed while "
+            "they exist"
+        ),
+    )
+    if plan.ingress == "INGRESS_TRAFFIC_ALL":
+        yield PerUse(
+            "service", "egress", "egress", plan.region, ANSWER_BYTES / GIB, most,
+            units_per_output_token=TOKEN_BYTES / GIB,
+            assumed=f"an answer leaves Google's network with {ANSWER_BYTES} bytes, and {TOKEN_BYTES} "
+            "for each output token",
+        )  # fmt: skip
+    else:
+        yield NoCharge("service", "egress", "answers stay inside Google's network and region")
+    yield PerUse(
+        "service", "logs", "logs", plan.region, LOG_BYTES / GIB, most,
+        assumed=f"one line of {LOG_BYTES} bytes is logged for each request",
+    )  # fmt: skip
+
+
+def _keys(plan: CloudRunPlan) -> Iterator[Meter]:
+    most = plan.max_instances * plan.concurrency
+    for secret in plan.key_secrets:
+        yield Fixed("keys", "secret version", "secret-version", secret.location, Decimal(1))
+        yield NoCharge("keys", "secret", "billed by its versions")
+        yield PerUse(
+            "keys", "secret reads", "secret-reads", secret.location, READS_PER_REQUEST / 10_000, most,
+            assumed="the key document is read once for each hundred requests",
+        )  # fmt: skip
+        yield NoCharge("keys-reader", "permission", "permissions cost nothing")
+    for key in plan.keys:
+        yield NoCharge(f"key-{key}", "random value", "it exists in the stack's state only")
+
+
+def _beside(plan: CloudRunPlan) -> Iterator[Meter]:
+    yield Fixed("code", "storage", "storage", plan.region, CODE_GIB)
+    yield NoCharge("code", "object", "billed with the storage of its bucket")
+    yield NoCharge("code-reader", "permission", "permissions cost nothing")
+    yield Fixed(
+        "images", "image storage", "registry", plan.region, IMAGES_GIB,
+        assumed=f"the mirror of images keeps {IMAGES_GIB} GiB",
+    )  # fmt: skip
+    yield NoCharge("identity", "service account", "service accounts cost nothing")
+    for number, _ in enumerate(plan.invokers, start=1):
+        yield NoCharge(f"caller-{number}", "permission", "permissions cost nothing")
+
+
+def _total(containers: tuple[Container, ...], name: str) -> Decimal:
+    return sum(
+        (_quantity(one.limits[name]) for one in containers if name in one.limits), start=Decimal(0)
+    )
+
+
+def _quantity(text: str) -> Decimal:
+    """``1``, ``500m``, ``512Mi`` or ``16Gi`` in vCPU, GPUs or GiB."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(m|Mi|Gi)?", text)
+    if found is None:
+        raise ValueError(f"{text!r} is no quantity that Cloud Run takes")
+    return Decimal(found[1]) * _UNITS[found[2] or ""]

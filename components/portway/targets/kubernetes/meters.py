@@ -1,0 +1,145 @@
+"""What is billed of a plan for Kubernetes: nodes, the cluster's fee, load balancers and traffic."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
+from portway.pricing.money import CURRENCY, HOURS_PER_MONTH, SECONDS_PER_MONTH
+from portway.pricing.rate import Grade, Rate, Tier
+from portway.target import Plan
+from portway.targets.kubernetes.shapes import KubernetesPlan
+
+POD_IDLE_SECONDS: Final = 600
+NODE_IDLE_SECONDS: Final = 600
+"""How long our scalers keep an idle pod, and the cluster autoscaler an empty node by default."""
+
+START_SECONDS: Final = 433
+"""Llama 3.1 8B with vLLM on one L4, weights from the hub (accelerated-platforms, Google's docs)."""
+
+NODE_DISK_GIB: Final = Decimal(100)
+"""GKE's default boot disk of a node, pd-balanced."""
+
+GIB: Final = Decimal(1024**3)
+LOG_BYTES: Final = 600
+ANSWER_BYTES: Final = 600
+TOKEN_BYTES: Final = 255
+"""One streamed chunk: five bytes of text in a frame of server-sent events."""
+
+_BILLED: Final = frozenset({"deployment", "service"})
+_IN_CLUSTER: Final = "an object of the cluster's API, billed with its control plane"
+
+
+def meters(plan: Plan) -> tuple[Meter, ...]:
+    """Every meter of ``plan``; what costs nothing says why.
+
+    Raises:
+        TypeError: it is another target's plan.
+    """
+    if not isinstance(plan, KubernetesPlan):
+        raise TypeError(f"{plan.target} has meters of its own")
+    return (_nodes(plan), _cluster(plan), *_traffic(plan), *_beside(plan))
+
+
+def node_sku(node: str | None, term: str) -> str:
+    """The SKU of one machine; ``term``: ``on-demand``, ``spot``, ``1-year`` or ``3-years``."""
+    return f"node:{node or 'unknown'}:{term}".lower()
+
+
+def _nodes(plan: KubernetesPlan) -> Held:
+    term = "spot" if plan.spot else "on-demand"
+    declared = None if plan.node_usd_per_hour is None else _declared(plan, plan.node_usd_per_hour)
+    sku = node_sku(plan.node, term)
+    machine = Part("node", sku, Decimal(1), per_seconds=3600, declared=declared)
+    disk = Part("node disk", "node-disk", NODE_DISK_GIB, per_seconds=int(SECONDS_PER_MONTH))
+    has_disk = plan.flavour == "gke"
+    beside = f"{NODE_DISK_GIB} GiB of disk" if has_disk else "disks not counted: the cluster's own"
+    return Held(
+        resource="deployment",
+        region=plan.region,
+        parts=(machine, disk) if has_disk else (machine,),
+        least=plan.min_replicas,
+        most=plan.max_replicas,
+        concurrency=plan.concurrency,
+        hold_seconds=POD_IDLE_SECONDS + NODE_IDLE_SECONDS,
+        start_seconds=START_SECONDS,
+        served_by=plan.gpu,
+        shape=(
+            f"{plan.min_replicas} to {plan.max_replicas} nodes of {plan.node or 'an unnamed type'}, "
+            f"{term}, each with {plan.gpus_per_replica} {plan.gpu}; {beside}"
+        ),
+    )
+
+
+def _declared(plan: KubernetesPlan, amount: Decimal) -> Rate:
+    return Rate(
+        sku=node_sku(plan.node, "declared"),
+        region=plan.region,
+        unit="hour",
+        tiers=(Tier(None, amount),),
+        source=f"placement.options.node_usd_per_hour, in {CURRENCY}",
+        as_of=None,
+        grade=Grade.DECLARED,
+    )
+
+
+def _cluster(plan: KubernetesPlan) -> Meter:
+    if plan.flavour == "plain":
+        return NoCharge("cluster", "control plane", "a cluster of yours; node_usd_per_hour is all")
+    return Fixed(
+        "cluster", "control plane", f"{plan.flavour}:cluster", plan.region, HOURS_PER_MONTH,
+        assumed="the whole fee of the cluster is counted, whatever else runs in it",
+    )  # fmt: skip
+
+
+def _traffic(plan: KubernetesPlan) -> Iterator[Meter]:
+    most = plan.max_replicas * plan.concurrency
+    answer = ANSWER_BYTES / GIB, TOKEN_BYTES / GIB
+    if not _is_balanced(plan):
+        yield NoCharge("service", "address", "reached inside the cluster; no load balancer is made")
+    elif plan.flavour == "gke":
+        yield Fixed(
+            "service", "forwarding rule", "gke:forwarding-rule", plan.region, HOURS_PER_MONTH
+        )
+        yield PerUse(
+            "service", "balanced traffic", "gke:balanced-traffic", plan.region, answer[0], most,
+            units_per_output_token=answer[1],
+        )  # fmt: skip
+    elif plan.flavour == "eks":
+        yield Fixed("service", "load balancer", "eks:load-balancer", plan.region, HOURS_PER_MONTH)
+        yield Fixed(
+            "service", "balancer units", "eks:balancer-units", plan.region, HOURS_PER_MONTH,
+            assumed="the load balancer uses one capacity unit all month",
+        )  # fmt: skip
+    else:
+        yield NoCharge("service", "load balancer", "a cluster of yours; its balancer is yours too")
+    if plan.flavour == "plain":
+        yield NoCharge("service", "egress", "a cluster of yours; its traffic is in no price list")
+        yield NoCharge("service", "logs", "they stay in your cluster")
+        return
+    yield PerUse(
+        "service", "egress", f"{plan.flavour}:egress", plan.region, answer[0], most,
+        units_per_output_token=answer[1],
+        assumed=f"an answer leaves the cloud's network with {ANSWER_BYTES} bytes, and {TOKEN_BYTES} "
+        "for each output token",
+    )  # fmt: skip
+    if plan.flavour == "gke":
+        yield PerUse(
+            "service", "logs", "gke:logs", plan.region, LOG_BYTES / GIB, most,
+            assumed=f"one line of {LOG_BYTES} bytes is logged for each request",
+        )  # fmt: skip
+    else:
+        yield NoCharge("service", "logs", "they stay on the node unless the cluster ships them")
+
+
+def _beside(plan: KubernetesPlan) -> Iterator[Meter]:
+    for role in plan.objects:
+        if role not in _BILLED:
+            yield NoCharge(role, "object", _IN_CLUSTER)
+    for key in plan.keys:
+        yield NoCharge(f"key-{key}", "random value", "it exists in the stack's state only")
+
+
+def _is_balanced(plan: KubernetesPlan) -> bool:
+    spec = plan.objects["service"]["spec"]
+    return isinstance(spec, dict) and spec.get("type") == "LoadBalancer"

@@ -1,0 +1,121 @@
+"""What Amazon bills of a plan for Lambda with Bedrock: every resource that the component creates."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from portway.pricing.meter import Fixed, Meter, NoCharge, Part, PerRequest, PerUse, Tokens
+from portway.pricing.money import DAYS_PER_MONTH
+from portway.target import Plan
+from portway.targets.lambda_bedrock.prices import token_sku
+from portway.targets.lambda_bedrock.shapes import LambdaBedrockPlan
+
+FREE_GB_SECONDS: Final = Decimal(400_000)
+FREE_REQUESTS: Final = 1_000_000
+"""Free tier of a month, by account (AWS Lambda pricing)."""
+
+MB_PER_GB: Final = 1024
+GB: Final = Decimal(1024**3)
+LOG_BYTES: Final = 900
+"""Our own line, and the three that Lambda writes: START, END and REPORT."""
+
+ANSWER_BYTES: Final = 600
+TOKEN_BYTES: Final = 255
+"""One streamed chunk: five bytes of text in a frame of server-sent events."""
+
+READS_PER_REQUEST: Final = Decimal("0.01")
+_SKUS: Final = {"arm64": "arm64", "x86_64": "x86-64"}
+
+
+def meters(plan: Plan) -> tuple[Meter, ...]:
+    """Every meter of ``plan``; what costs nothing says why.
+
+    Raises:
+        TypeError: it is another target's plan.
+    """
+    if not isinstance(plan, LambdaBedrockPlan):
+        raise TypeError(f"{plan.target} has meters of its own")
+    return (*_function(plan), *_model(plan), *_logs(plan), *_keys(plan), *_beside(plan))
+
+
+def _function(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    size, kind = Decimal(plan.memory_mb) / MB_PER_GB, _SKUS[plan.architecture]
+    kept = sum(alias.provisioned for alias in plan.aliases)
+    yield PerRequest(
+        resource="function",
+        region=plan.region,
+        parts=(
+            Part("duration", f"duration:{kind}", size, Decimal(0) if kept else FREE_GB_SECONDS),
+        ),
+        request_sku="requests",
+        kept_parts=(Part("kept warm", f"kept:{kind}", size),),
+        kept=kept,
+        most=plan.reserved_concurrency,
+        timeout_seconds=plan.timeout_seconds,
+        free_requests=FREE_REQUESTS,
+        transfer_sku="streamed",
+        warm_parts=(Part("duration, kept warm", f"duration-kept:{kind}", size),),
+        shape=(
+            f"{plan.memory_mb} MB on {plan.architecture}, {kept} kept warm, "
+            f"{plan.reserved_concurrency} at most"
+        ),
+    )
+    yield PerUse(
+        "function", "egress", "egress", plan.region, ANSWER_BYTES / GB, plan.reserved_concurrency,
+        units_per_output_token=TOKEN_BYTES / GB,
+        assumed=f"an answer leaves Amazon's network with {ANSWER_BYTES} bytes, and {TOKEN_BYTES} for "
+        "each output token",
+    )  # fmt: skip
+
+
+def _model(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    environment = plan.environment_variables
+    model_id = environment["PORTWAY_UPSTREAM"].removeprefix("bedrock:")
+    yield Tokens(
+        resource="model",
+        region=plan.region,
+        input_sku=token_sku(model_id, "input"),
+        output_sku=token_sku(model_id, "output"),
+        most=plan.reserved_concurrency,
+        context_tokens=int(environment["PORTWAY_CONTEXT_TOKENS"]),
+        max_output_tokens=int(environment["PORTWAY_MAX_OUTPUT_TOKENS"]),
+        served_by="bedrock",
+    )
+
+
+def _logs(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    most = plan.reserved_concurrency
+    written = LOG_BYTES / GB
+    months = Decimal(plan.log_retention_days) / DAYS_PER_MONTH
+    yield PerUse(
+        "logs", "log intake", "logs", plan.region, written, most,
+        assumed=f"{LOG_BYTES} bytes are logged for each request, and kept {plan.log_retention_days} "
+        "days",
+    )  # fmt: skip
+    yield PerUse("logs", "log storage", "logs-kept", plan.region, written * months, most)
+
+
+def _keys(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    most = plan.reserved_concurrency
+    for _ in plan.key_secrets:
+        yield Fixed("keys", "secret", "secret", plan.region, Decimal(1))
+        yield NoCharge("keys", "secret version", "billed with its secret")
+        yield PerUse(
+            "keys", "secret reads", "secret-reads", plan.region, READS_PER_REQUEST / 10_000, most,
+            assumed="the key document is read once for each hundred requests",
+        )  # fmt: skip
+    for key in plan.keys:
+        yield NoCharge(f"key-{key}", "random value", "it exists in the stack's state only")
+
+
+def _beside(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    yield NoCharge("role", "role", "IAM costs nothing")
+    yield NoCharge("policy", "policy", "IAM costs nothing")
+    yield NoCharge("url", "function URL", "billed with the function's requests")
+    for permission in plan.permissions:
+        yield NoCharge(permission.statement_id, "permission", "IAM costs nothing")
+    for alias in plan.aliases:
+        yield NoCharge("alias", alias.name, "a name for a version costs nothing")
+        yield NoCharge("warm", "kept warm", "billed with the function")
+    if plan.make_provider:
+        yield NoCharge("aws", "provider", "it exists in the stack's state only")

@@ -9,8 +9,9 @@ as a module of ``rules_of_<pack>``, and in the packs one line that takes the rul
     .venv/bin/python tools/mutation.py --sample 300        # a sample, drawn evenly
     .venv/bin/python tools/mutation.py --only 'judged'     # one module
 
-Ends with 1 when fewer than 95 % are killed, or a survivor is not explained in
-``tests/mutation/equivalent.json``.
+Ends with 1 when fewer than 95 % are killed of those that change something. Survivors that change
+nothing are those of the type that a ``cast`` names, and those that ``tests/mutation/equivalent.json``
+explains one by one.
 """
 
 import argparse
@@ -31,7 +32,16 @@ TESTS = (
     "tests/mutation/test_rules_hold.py",
     *(
         f"tests/components/gate/test_{name}.py"
-        for name in ("absence", "denials", "hosted", "judged", "locate", "routes", "settings")
+        for name in (
+            "absence",
+            "denials",
+            "hosted",
+            "judged",
+            "locate",
+            "policy_pods",
+            "routes",
+            "settings",
+        )
     ),
     *(f"tests/components/gate/test_{name}.py" for name in ("statements", "values", "workloads")),
 )
@@ -135,15 +145,22 @@ def shown(name: str) -> str:
 def report(tried: dict[str, int | None]) -> Iterator[str]:
     """Survivors with their change and why each changes nothing; then the score."""
     explained = {row["mutant"]: row for row in json.loads(EXPLAINED.read_text(encoding="utf-8"))}
+    equal = 0
     survivors = [name for name, code in tried.items() if code is not None and code not in _KILLED]
     for name in survivors:
         change = shown(name)
+        if is_for_the_type_checker(change):
+            equal += 1
+            continue
         row = explained.get(change_key(name, change))
+        equal += row is not None
         reach = "no test reaches it" if tried[name] in _NO_TESTS else "survived"
         yield f"{name}: {reach}\n{change}\n  {row['because'] if row else 'NOT EXPLAINED'}\n"
     run_ = [code for code in tried.values() if code is not None]
     killed = sum(code in _KILLED for code in run_)
-    yield f"{killed} of {len(run_)} mutants killed: {killed / max(1, len(run_)):.1%}"
+    yield f"{equal} of the survivors change nothing: what a cast names, or as explained"
+    real = len(run_) - equal
+    yield f"{killed} of {real} others killed: {killed / max(1, real):.1%}"
     yield f"{len(tried)} mutants in all"
 
 
@@ -180,10 +197,10 @@ def main() -> int:
             names = names[::step]
         run(names, asked.children)
     tried = {name: code for name, code in results().items() if asked.only in name}
-    for line in report(tried):
-        sys.stdout.write(f"{line}\n")
-    done = [code for code in tried.values() if code is not None]
-    return int(not done or sum(code in _KILLED for code in done) < WANTED * len(done))
+    lines = list(report(tried))
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    killed, total = map(int, re.findall(r"\d+", lines[-2])[:2])
+    return int(not total or killed < WANTED * total)
 
 
 if __name__ == "__main__":

@@ -59,10 +59,11 @@ def _print(on: "Console", stack: str, found: PlanEstimate) -> None:
     on.print(_totals(found))
     on.print()
     on.print(_lines(found))
-    free = sorted({line.resource for line in made.lines if line.rate is None})
+    billed = {line.resource for line in made.lines if line.rate is not None}
+    free = sorted({line.resource for line in made.lines} - billed)
     if free:
         on.print()
-        on.print(Padding(f"[dim]no charge: {', '.join(free)}[/]", (0, 0, 0, 0)))
+        on.print(f"[dim]no charge: {', '.join(free)}[/]")
     if made.assumptions:
         on.print()
         on.print("[bold]assumed[/]")
@@ -103,7 +104,9 @@ def _totals(found: PlanEstimate) -> "RenderableType":
     if budget is not None:
         over = monthly.ceiling - budget
         mark = (
-            f"[red]the ceiling is {money_shown(over)} above it[/]" if over > 0 else "holds it all"
+            f"[red]the ceiling is {money_shown(over)} above it[/]"
+            if over > 0
+            else "the ceiling is below it"
         )
         table.add_row("budget", _money(budget), mark)
     return table

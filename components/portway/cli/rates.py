@@ -77,29 +77,32 @@ def _print(rows: list[_Row], today: date, *, no_color: bool) -> None:
     from rich.table import Table  # noqa: PLC0415 - only people need it
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("rate", style="cyan", overflow="ellipsis", no_wrap=True, max_width=34)
-    table.add_column("region", no_wrap=True)
+    table.add_column("rate", style="cyan", overflow="fold", max_width=40)
     table.add_column("USD", justify="right", no_wrap=True)
     table.add_column("a", style="dim", no_wrap=True)
     table.add_column("grade", no_wrap=True)
     table.add_column("days", justify="right", no_wrap=True)
+    table.add_column("regions", overflow="fold")
     last = ""
-    for name, rate in rows:
+    for (name, sku, amount, unit, grade, days), regions in _grouped(rows, today).items():
         if name != last:
             table.add_row(f"[bold]{name}[/]")
             last = name
-        grade = rate.grade.value
-        table.add_row(
-            rate.sku,
-            rate.region,
-            f"{rate.amount.normalize():f}",
-            rate.unit,
-            f"[yellow]{grade}[/]" if grade == "unconfirmed" else grade,
-            str(age_days(rate, today)),
-        )
+        shown = f"[yellow]{grade}[/]" if grade == "unconfirmed" else grade
+        table.add_row(sku, amount, unit, shown, str(days), " ".join(regions))
     on = console(no_color=no_color)
     on.print(table)
     first = oldest(rate for _, rate in rows)
-    on.print(
-        f"\n[dim]{len(rows)} rates, the oldest read on {first}; --json shows sources and notes[/]"
-    )
+    said = f"{len(rows)} rates" + ("" if first is None else f", the oldest read on {first}")
+    on.print(f"\n[dim]{said}; * is any region with no rate of its own; --json shows sources[/]")
+
+
+def _grouped(rows: list[_Row], today: date) -> dict[tuple[str, ...], list[str]]:
+    """Regions by all that a reader sees beside them; rates of a sort stay together."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for name, rate in rows:
+        amount = f"{rate.amount.normalize():f}"
+        days = str(age_days(rate, today))
+        key = (name, rate.sku, amount, rate.unit, rate.grade.value, days)
+        found.setdefault(key, []).append(rate.region)
+    return found

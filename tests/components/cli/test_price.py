@@ -127,7 +127,7 @@ def test_rates_are_listed_with_source_grade_and_age(portway: CommandLine) -> Non
         "target": "cloud-run", "sku": "l4", "region": "europe-west4", "unit": "second",
         "amount": "0.0001867", "tiers": [{"up_to": None, "amount": "0.0001867"}],
         "currency": "USD", "source": "cloud.google.com/run/pricing, read 2026-10-08",
-        "as_of": "2026-08-01", "age_days": 0, "grade": "list", "note": "",
+        "as_of": "2026-10-08", "age_days": 0, "grade": "list", "note": "",
     }  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,16 +19,17 @@ from support import builders
 
 REGIONS = {"cloud-run": "europe-west4", "lambda-bedrock": "us-east-1", "kubernetes": "europe-west4"}
 TARGETS = st.sampled_from(sorted(REGIONS))
-TRAFFIC = st.builds(
-    lambda requests, tokens, read: {
-        "requests_per_day": requests, "output_tokens": tokens, "input_tokens": read,
-    },
-    st.integers(0, 200_000), st.integers(1, 4000), st.integers(1, 8000),
-)  # fmt: skip
+
+
+def _traffic(requests: int, written: int, read: int) -> dict[str, int]:
+    return {"requests_per_day": requests, "output_tokens": written, "input_tokens": read}
+
+
+TRAFFIC = st.builds(_traffic, st.integers(0, 200_000), st.integers(1, 4000), st.integers(1, 8000))
 
 
 def monthly(
-    target: str, traffic: dict[str, Any], most: int = 3, rates: RateTable | None = None
+    target: str, traffic: dict[str, int], most: int = 3, rates: RateTable | None = None
 ) -> Monthly:
     spec = builders.spec(
         scaling={"min": 1, "max": most, "concurrency": 8}, traffic=traffic, residency=None
@@ -53,13 +53,13 @@ def _settings(target: str) -> dict[str, str]:
 
 
 @given(TARGETS, TRAFFIC)
-def test_the_four_cases_are_in_order(target: str, traffic: dict[str, Any]) -> None:
+def test_the_four_cases_are_in_order(target: str, traffic: dict[str, int]) -> None:
     found = monthly(target, traffic)
     assert found.floor <= found.expected_low <= found.expected <= found.ceiling
 
 
 @given(TARGETS, TRAFFIC, st.integers(1, 5))
-def test_a_higher_maximum_never_costs_less(target: str, traffic: dict[str, Any], most: int) -> None:
+def test_a_higher_maximum_never_costs_less(target: str, traffic: dict[str, int], most: int) -> None:
     less, more = monthly(target, traffic, most), monthly(target, traffic, most + 1)
     assert less.ceiling < more.ceiling
     assert less.floor == more.floor
@@ -69,7 +69,7 @@ def test_a_higher_maximum_never_costs_less(target: str, traffic: dict[str, Any],
 @given(TARGETS, TRAFFIC, st.sampled_from(["requests_per_day", "output_tokens", "input_tokens"]),
        st.integers(1, 4))  # fmt: skip
 def test_more_traffic_never_costs_less(
-    target: str, traffic: dict[str, Any], grown: str, times: int
+    target: str, traffic: dict[str, int], grown: str, times: int
 ) -> None:
     # with room to spare: a service that is full serves fewer requests when each is longer
     small = {**traffic, "requests_per_day": min(traffic["requests_per_day"], 2000)}
@@ -82,7 +82,7 @@ def test_more_traffic_never_costs_less(
 
 @given(TARGETS, TRAFFIC, st.sampled_from(["1.01", "2", "10"]))
 def test_a_dearer_rate_never_makes_anything_cheaper(
-    target: str, traffic: dict[str, Any], factor: str
+    target: str, traffic: dict[str, int], factor: str
 ) -> None:
     table = load_target(target).rates()
     dearer = RateTable(

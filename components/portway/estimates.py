@@ -6,6 +6,7 @@ from portway.models import Model
 from portway.pricing.assume import sentences, work_of
 from portway.pricing.charges import charges
 from portway.pricing.estimate import Estimate, estimate
+from portway.pricing.work import Work
 from portway.spec import InferenceServiceSpec
 from portway.target import Plan, Target
 
@@ -48,6 +49,15 @@ def estimate_plan(
     work = work_of(spec.traffic, model, meters)
     said = sentences(meters, work)
     found = estimate(charges(meters, work), target.rates(), said)
+    if work.request_seconds > spec.timeout_seconds:
+        found = replace(found, assumptions=(*found.assumptions, _cut_off(work, spec)))
     if spec.traffic is None:
         found = replace(found, assumptions=(NO_TRAFFIC, *found.assumptions))
     return PlanEstimate(plan, found, spec.traffic is not None)
+
+
+def _cut_off(work: Work, spec: InferenceServiceSpec) -> str:
+    return (
+        f"requests of {work.request_seconds:.1f} s are longer than timeout_seconds "
+        f"({spec.timeout_seconds}): they are cut off, and counted whole here"
+    )

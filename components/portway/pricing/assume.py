@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from portway.models import Model
 from portway.pricing.demand import Demand, demand
 from portway.pricing.meter import Fixed, Held, Meter, PerRequest, PerUse, Tokens
+from portway.pricing.money import SECONDS_PER_MONTH
 from portway.pricing.work import Work
 from portway.spec.traffic import Traffic
 
@@ -111,7 +112,23 @@ def _pace(traffic: Traffic, model: Model, meter: Meter, engine: Engine) -> _Pace
 
 def sentences(meters: Iterable[Meter], work: Work) -> tuple[str, ...]:
     """What a reader must know of the estimate of ``meters``: machines, holding, assumed amounts."""
-    return tuple(dict.fromkeys((*work.assumptions, *_sentences(tuple(meters), work))))
+    listed = tuple(meters)
+    said = (*work.assumptions, *_of_room(listed, work), *_sentences(listed, work))
+    return tuple(dict.fromkeys(said))
+
+
+def _of_room(meters: Iterable[Meter], work: Work) -> Iterator[str]:
+    """That requests are turned away, where more come than fit."""
+    places = [one.most for one in meters if isinstance(one, PerRequest | Tokens | PerUse)]
+    most = min((one for one in places if one is not None), default=None)
+    if most is None or work.request_seconds <= 0:
+        return
+    room = most * float(SECONDS_PER_MONTH) / work.request_seconds
+    if work.requests_per_month > room:
+        yield (
+            f"of {work.requests_per_month:,.0f} requests a month {room:,.0f} fit into {most} at once: "
+            "the others are turned away and cost nothing; raise scaling.max"
+        )
 
 
 def _sentences(meters: tuple[Meter, ...], work: Work) -> Iterator[str]:

@@ -5,114 +5,248 @@ while, at some moment of the last ``hold_seconds``, more requests were in flight
 before it could take. With Poisson arrivals and an unlimited number of servers the number in flight
 is Poisson; it crosses a level at a known rate, and crossings of a rare level are independent. For
 one instance this gives 1 - exp(-rate * (hold + duration)), the form in which it is usually written.
+Beyond that form: an instance that starts is billed while its requests wait (an alternating renewal
+process: exact for one instance), and the requests that arrive during the first start may need more
+instances. While more requests have come than all instances can answer, all of them run. Instances
+that are hardly held are replayed instead (``portway.pricing.replay``).
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from portway.pricing.demand import Demand
 from portway.pricing.money import HOURS_PER_MONTH
+from portway.pricing.pool import Pool, Running
+from portway.pricing.replay import steady
+
+__all__ = ["Pool", "Running", "running"]
 
 _STEPS_PER_HOUR = 20
+_STEP_SECONDS = 180.0
 _HOUR_SECONDS = 3600.0
 _NEGLIGIBLE = 1e-9
+_CERTAIN = 700.0
+_SHORT_HOLD_SECONDS = 60.0
+_NEAR = 10.0
+"""Durations of a request until a crossing is forgotten; fitted to a simulation."""
+_RATES = 6
+"""So many constant rates are replayed for a profile; those between are interpolated."""
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Instances that scale between ``least`` and ``most``.
+class _Hours:
+    """A cycle in steps: requests a second, and whether requests queue for the whole pool."""
 
-    Attributes:
-        concurrency: requests one instance serves at once.
-        duration_seconds: how long one request is in flight.
-        hold_seconds: how long an instance without requests is kept.
-        start_seconds: how long one start takes, during which the instance is billed.
-    """
-
-    least: int
-    most: int
-    concurrency: int
-    duration_seconds: float
-    hold_seconds: float
-    start_seconds: float
-
-
-@dataclass(frozen=True)
-class Running:
-    """A month of a pool: instance-hours that are billed, starts, and the busy part of the hours."""
-
-    instance_hours: float
-    starts: float
-    busy_hours: float
+    rates: tuple[float, ...]
+    is_full: tuple[bool, ...]
 
 
 @lru_cache(maxsize=4096)
 def running(demand: Demand, pool: Pool) -> Running:
     """The month that ``demand`` makes of ``pool``: expected values, 730 hours."""
     hours = float(HOURS_PER_MONTH)
+    room = pool.most * hours
     busy = hours * demand.mean_per_second * pool.duration_seconds / pool.concurrency
-    held, starts = 0.0, 0.0
+    if pool.most == pool.least or demand.mean_per_second <= 0:
+        return Running(pool.least * hours, 0.0, min(busy, room))
+    steps = _hours(demand, pool)
+    short = pool.hold_seconds < _SHORT_HOLD_SECONDS
+    beyond, starts = _replayed(steps, pool) if short else _held(steps, pool)
+    total = (pool.least + beyond) * hours
+    return Running(min(total, room), starts * hours * _HOUR_SECONDS, min(busy, room))
+
+
+def _hours(demand: Demand, pool: Pool) -> _Hours:
+    """The cycle, with the queue of a pool that gets more than it can answer carried over."""
+    rates = demand.per_second
+    if len(rates) > 1:
+        rates = tuple(rate for rate in rates for _ in range(_STEPS_PER_HOUR))
+    served = pool.most * pool.concurrency / max(pool.duration_seconds, _NEGLIGIBLE)
+    if demand.mean_per_second >= served:
+        return _Hours(rates, (True,) * len(rates))
+    queue, full = 0.0, [False] * len(rates)
+    for _ in range(2):
+        for step, rate in enumerate(rates):
+            if rates[step - 1] == 0 and queue <= 0 and rate > served and pool.least == 0:
+                queue = served * pool.start_seconds
+            full[step] = queue + (rate - served) * _STEP_SECONDS / 2 > 0
+            queue = max(0.0, queue + (rate - served) * _STEP_SECONDS)
+    return _Hours(rates, tuple(full))
+
+
+def _replayed(steps: _Hours, pool: Pool) -> tuple[float, float]:
+    """Instances beyond the least, and starts a second: averages over the cycle."""
+    known = _curve(pool, min(steps.rates), max(steps.rates))
+    running_, starts = 0.0, 0.0
+    for rate, is_full in zip(steps.rates, steps.is_full, strict=True):
+        here, started = _between(known, rate)
+        running_ += float(pool.most - pool.least) if is_full else here
+        starts += 0.0 if is_full else started
+    return running_ / len(steps.rates), starts / len(steps.rates)
+
+
+_Point = tuple[float, float, float]
+
+
+@lru_cache(maxsize=4096)
+def _curve(pool: Pool, lowest: float, highest: float) -> tuple[_Point, ...]:
+    """(requests a second, instances, starts a second), never fewer instances at a higher rate."""
+    count = 1 if highest <= lowest else _RATES
+    points: list[_Point] = [] if count == 1 else [(0.0, 0.0, 0.0)]
+    for part in range(count):
+        rate = highest - (highest - lowest) * (count - 1 - part) / count
+        instances, starts = steady(pool, rate)
+        points.append((rate, max(instances, points[-1][1] if points else 0.0), starts))
+    return tuple(points)
+
+
+def _between(points: tuple[_Point, ...], rate: float) -> tuple[float, float]:
+    if len(points) == 1:
+        return points[0][1:]
+    for (low, *ones), (high, *others) in pairwise(points):
+        if rate <= high:
+            part = (rate - low) / (high - low)
+            instances, starts = (
+                one + (other - one) * part for one, other in zip(ones, others, strict=True)
+            )
+            return instances, starts
+    return points[-1][1:]
+
+
+def _held(steps: _Hours, pool: Pool) -> tuple[float, float]:
+    """Instances beyond the least, and starts a second: averages over the cycle."""
+    instances, starts = 0.0, 0.0
+    first = [0.0] * len(steps.rates)
+    if pool.least == 0:
+        first = _first_starts(steps, pool)
     for number in range(pool.least, pool.most):
-        fraction, started = _instance(demand, pool, number)
+        fraction, started = _instance(steps, pool, number, first)
         if fraction < _NEGLIGIBLE:
             break
-        held += fraction * hours
-        starts += started * hours * _HOUR_SECONDS
-    total = pool.least * hours + held + starts * pool.start_seconds / _HOUR_SECONDS
-    return Running(min(total, pool.most * hours), starts, min(busy, pool.most * hours))
+        instances += fraction
+        starts += started
+    return instances, starts
 
 
-def _instance(demand: Demand, pool: Pool, number: int) -> tuple[float, float]:
+def _first_starts(steps: _Hours, pool: Pool) -> list[float]:
+    """Starts of an empty pool in each step: a second."""
+    idle = _Level(steps, pool, 0, [0.0] * len(steps.rates)).idle()
+    found: list[float] = []
+    for step, rate in enumerate(steps.rates):
+        before = idle[step - 1]
+        decayed = before * -math.expm1(-rate * _STEP_SECONDS) / _STEP_SECONDS
+        found.append(max(idle[step] * rate, decayed) if rate else 0.0)
+    return found
+
+
+def _instance(steps: _Hours, pool: Pool, number: int, first: list[float]) -> tuple[float, float]:
     """The fraction of the cycle in which instance ``number`` (from 0) runs, and its starts a second."""
-    level = number * pool.concurrency + 1
-    loads = [rate * pool.duration_seconds for rate in demand.per_second]
-    below = [_below(level, load) for load in loads]
-    crossings = [
-        rate * _exactly(level - 1, load) / low if low > 0 else math.inf
-        for rate, load, low in zip(demand.per_second, loads, below, strict=True)
-    ]
-    if len(loads) == 1:
-        idle = below[0] * math.exp(-min(crossings[0] * pool.hold_seconds, 700.0))
-        return 1 - idle, 0.0 if idle == 0 else idle * crossings[0]
-    return _over_cycle(below, crossings, pool.hold_seconds)
+    level = _Level(steps, pool, number, first)
+    idle = level.idle()
+    starts = sum(
+        0.0 if still == 0 else still * crossing
+        for still, crossing in zip(idle, level.crossings, strict=True)
+    )
+    return 1 - sum(idle) / len(idle), starts / len(idle)
 
 
-def _over_cycle(
-    below: Sequence[float], crossings: Sequence[float], hold_seconds: float
-) -> tuple[float, float]:
-    """Averages over a cycle of hours: a window of the past may reach into earlier ones."""
-    fraction, starts = 0.0, 0.0
-    steps = len(below) * _STEPS_PER_HOUR
-    for step in range(steps):
-        now = (step + 0.5) / _STEPS_PER_HOUR
-        hour = int(now)
-        idle = _idle(now, below, crossings, hold_seconds / _HOUR_SECONDS)
-        fraction += 1 - idle
-        starts += 0.0 if idle == 0 else idle * crossings[hour]
-    return fraction / steps, starts / steps
+class _Level:
+    """The number in flight from which one instance is needed, through the cycle."""
 
+    def __init__(self, steps: _Hours, pool: Pool, number: int, first: list[float]) -> None:
+        self._full = steps.is_full
+        self._pool = pool
+        needed = number * pool.concurrency + 1
+        self._below = [_below(needed, rate * pool.duration_seconds) for rate in steps.rates]
+        loads = [rate * pool.duration_seconds for rate in steps.rates]
+        self._again = [
+            0.0 if load == 0 else _again(rate, needed, load)
+            for rate, load in zip(steps.rates, loads, strict=True)
+        ]
+        self.crossings = [
+            _crossing(rate, needed, rate * pool.duration_seconds)
+            + (started * (1 - _below(needed - 1, rate * pool.start_seconds)) if number else 0.0)
+            for rate, started in zip(steps.rates, first, strict=True)
+        ]
 
-def _idle(
-    now: float, below: Sequence[float], crossings: Sequence[float], hold_hours: float
-) -> float:
-    """The probability that no moment of the last ``hold_hours`` needed this instance."""
-    expected = 0.0
-    at = now
-    begin = now - hold_hours
-    while at > begin:
-        hour = math.ceil(at) - 1
-        start = max(float(hour), begin)
-        crossing = crossings[hour % len(crossings)]
-        if math.isinf(crossing):
+    def idle(self) -> list[float]:
+        """For each step the probability that the instance does not run."""
+        if len(self._below) == 1:
+            return [0.0 if self._full[0] else self._constant(0, self._pool.hold_seconds)]
+        window = 2 + int(self._pool.hold_seconds / _STEP_SECONDS)
+        found: list[float] = []
+        alike = 0
+        for step, crossing in enumerate(self.crossings):
+            is_same = (
+                crossing == self.crossings[step - 1] and self._full[step] == self._full[step - 1]
+            )
+            alike = alike + 1 if is_same else 0
+            found.append(found[-1] if alike > window else self._idle(step))
+        return found
+
+    def _constant(self, step: int, hold: float) -> float:
+        crossing = self.crossings[step]
+        expected = 0.0 if hold == 0 else crossing * hold + self._soon(step)
+        return self._starting(step, self._below[step] * math.exp(-min(expected, _CERTAIN)))
+
+    def _idle(self, step: int) -> float:
+        """No moment of the last ``hold_seconds`` before the middle of ``step`` needed it."""
+        left, expected, at, part = self._pool.hold_seconds, 0.0, step, _STEP_SECONDS / 2
+        while True:
+            crossing = self.crossings[at]
+            if self._full[at] or math.isinf(crossing):
+                return 0.0
+            spent = min(left, part)
+            expected += crossing * spent
+            left -= spent
+            if left <= 0 or expected > _CERTAIN:
+                break
+            at, part = (at - 1) % len(self._below), _STEP_SECONDS
+        expected += self._soon(at)
+        return self._starting(step, self._below[at] * math.exp(-min(expected, _CERTAIN)))
+
+    def _soon(self, step: int) -> float:
+        """Crossings beyond the lasting rate: soon after another, while as many are in flight."""
+        near = _NEAR * self._pool.duration_seconds
+        if near <= 0:
             return 0.0
-        expected += crossing * (at - start) * _HOUR_SECONDS
-        at = start
-    first = math.floor(begin) if hold_hours > 0 else int(now)
-    return below[first % len(below)] * math.exp(-min(expected, 700.0))
+        return self._again[step] * near * -math.expm1(-self._pool.hold_seconds / near)
+
+    def _starting(self, step: int, idle: float) -> float:
+        """Less idle by the starts: each lasts ``start_seconds``, and nothing is answered in them."""
+        if idle == 0:
+            return 0.0
+        return idle / (1 + idle * self.crossings[step] * self._pool.start_seconds)
 
 
+@lru_cache(maxsize=65_536)
+def _crossing(rate: float, needed: int, load: float) -> float:
+    """How often a second the number in flight climbs to ``needed`` from where it usually is.
+
+    The inverse of the mean time of that climb, step by step: crossings that follow at once on
+    another are not counted again. A step from ``count`` takes 1 / (rate * P(N = count | N <= count)).
+    """
+    if load == 0:
+        return rate if needed == 1 else 0.0
+    climb = 0.0
+    for count in range(min(math.ceil(load), needed - 1), needed):
+        at_most = _below(count + 1, load)
+        climb += at_most / _exactly(count, load) if at_most > 0 else 0.0
+    return rate / climb if climb > 0 else math.inf
+
+
+@lru_cache(maxsize=65_536)
+def _again(rate: float, needed: int, load: float) -> float:
+    """How much oftener a second ``needed`` is reached from one below, than from where it usually is."""
+    low = _below(needed, load)
+    if low <= 0:
+        return 0.0
+    return max(0.0, rate * _exactly(needed - 1, load) / low - _crossing(rate, needed, load))
+
+
+@lru_cache(maxsize=65_536)
 def _below(level: int, load: float) -> float:
     """P(N < level) for a Poisson number with mean ``load``."""
     return min(1.0, sum(_exactly(count, load) for count in range(level)))

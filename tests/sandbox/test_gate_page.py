@@ -16,7 +16,13 @@ from support.sandbox_project import LONGEST_SECONDS, PORTWAY, ROOT
 pytestmark = pytest.mark.sandbox
 
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
-GIVEN = ("git clone", "(cd ../portway", "../portway/.venv/bin/pip", "export PATH", "pulumi stack export")
+GIVEN = (
+    "git clone",
+    "(cd ../portway",
+    "../portway/.venv/bin/pip",
+    "export PATH",
+    "pulumi stack export",
+)
 """What the test has done already, or what needs an account."""
 
 URN = "urn:pulumi:prod::shop::"

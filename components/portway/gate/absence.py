@@ -28,7 +28,9 @@ def absence(rule: str, lacks: Judge) -> Judge:
         if where is None:
             yield from found
         elif found:
-            yield Violation(f"what this asks for is kept elsewhere: {where}", None, "elsewhere", advice=True)
+            yield Violation(
+                f"what this asks for is kept elsewhere: {where}", None, "elsewhere", advice=True
+            )
 
     return judge_stack
 

@@ -79,8 +79,9 @@ class Record:
         """Why this preview proves less than a whole judgement by ``packs``; empty when it is whole."""
         found = [f"a policy was not run: {text}" for text in self.not_run]
         for rule, texts in sorted(self.broken.items()):
-            more = f" (and {len(texts) - 1} more)" if len(texts) > 1 else ""
-            found.append(f"[{rule}] {texts[0]}{more}")
+            first, *others = texts
+            more = f" (and {len(others)} more)" if others else ""
+            found.append(f"[{rule}] {first}{more}")
         if not set(self.registered) - self.components and not self.errors:
             found.append("the program registered no resource, so nothing was judged")
         for pack in sorted(packs):

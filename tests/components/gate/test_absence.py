@@ -37,7 +37,9 @@ def test_an_absence_is_said_as_it_was_found() -> None:
 
 def test_what_is_kept_elsewhere_is_reported_once_as_the_organisation_says_it() -> None:
     assert judged("the landing zone") == [
-        Violation("what this asks for is kept elsewhere: the landing zone", None, "elsewhere", advice=True)
+        Violation(
+            "what this asks for is kept elsewhere: the landing zone", None, "elsewhere", advice=True
+        )
     ]
 
 

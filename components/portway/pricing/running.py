@@ -121,8 +121,9 @@ def _held(steps: _Hours, pool: Pool) -> tuple[float, float]:
     first = [0.0] * len(steps.rates)
     if pool.least == 0:
         first = _first_starts(steps, pool)
+    surge = [0.0] * len(steps.rates)
     for number in range(pool.least, pool.most):
-        fraction, started = _instance(steps, pool, number, first)
+        fraction, started, surge = _instance(steps, pool, number, first, surge)
         if fraction < _NEGLIGIBLE:
             break
         instances += fraction
@@ -132,7 +133,7 @@ def _held(steps: _Hours, pool: Pool) -> tuple[float, float]:
 
 def _first_starts(steps: _Hours, pool: Pool) -> list[float]:
     """Starts of an empty pool in each step: a second."""
-    idle = _Level(steps, pool, 0, [0.0] * len(steps.rates)).idle()
+    idle = _Level(steps, pool, 0, [0.0] * len(steps.rates), [0.0] * len(steps.rates)).idle()
     found: list[float] = []
     for step, rate in enumerate(steps.rates):
         before = idle[step - 1]
@@ -141,21 +142,47 @@ def _first_starts(steps: _Hours, pool: Pool) -> list[float]:
     return found
 
 
-def _instance(steps: _Hours, pool: Pool, number: int, first: list[float]) -> tuple[float, float]:
-    """The fraction of the cycle in which instance ``number`` (from 0) runs, and its starts a second."""
-    level = _Level(steps, pool, number, first)
+def _instance(
+    steps: _Hours, pool: Pool, number: int, first: list[float], surge: list[float]
+) -> tuple[float, float, list[float]]:
+    """The fraction of the cycle in which instance ``number`` (from 0) runs, and its starts a second.
+
+    The third value: starts a second of the next instance, in each step, that follow from its own.
+    """
+    level = _Level(steps, pool, number, first, surge)
     idle = level.idle()
-    starts = sum(
+    starts = [
         0.0 if still == 0 else still * crossing
         for still, crossing in zip(idle, level.crossings, strict=True)
-    )
-    return 1 - sum(idle) / len(idle), starts / len(idle)
+    ]
+    following = [
+        0.0 if not (number and started) else started * _overflow(pool, number, rate)
+        for started, rate in zip(starts, steps.rates, strict=True)
+    ]
+    return 1 - sum(idle) / len(idle), sum(starts) / len(idle), following
+
+
+def _overflow(pool: Pool, number: int, rate: float) -> float:
+    """The probability that requests fill instance ``number`` while it starts, and need another."""
+    full = 1 - _below(number * pool.concurrency, rate * pool.duration_seconds)
+    return 1 - _below(pool.concurrency, rate * full * pool.start_seconds)
+
+
+def _surge(started: float, pool: Pool, number: int, rate: float) -> float:
+    """Starts a second of ``number`` by requests that came while the first instance started.
+
+    An empty pool starts at most once in a step, so the probability of a step is made a rate.
+    """
+    enough = 1 - _below(number * pool.concurrency, rate * pool.start_seconds)
+    return -math.log1p(-min(started * _STEP_SECONDS * enough, 1 - _NEGLIGIBLE)) / _STEP_SECONDS
 
 
 class _Level:
     """The number in flight from which one instance is needed, through the cycle."""
 
-    def __init__(self, steps: _Hours, pool: Pool, number: int, first: list[float]) -> None:
+    def __init__(
+        self, steps: _Hours, pool: Pool, number: int, first: list[float], surge: list[float]
+    ) -> None:
         self._full = steps.is_full
         self._pool = pool
         needed = number * pool.concurrency + 1
@@ -165,17 +192,22 @@ class _Level:
             0.0 if load == 0 else _again(rate, needed, load)
             for rate, load in zip(steps.rates, loads, strict=True)
         ]
+        self._climbs = [
+            _crossing(rate, needed, load) for rate, load in zip(steps.rates, loads, strict=True)
+        ]
+        self._surges = [
+            more + (_surge(started, pool, number, rate) if number else 0.0)
+            for rate, started, more in zip(steps.rates, first, surge, strict=True)
+        ]
         self.crossings = [
-            _crossing(rate, needed, rate * pool.duration_seconds)
-            + (started * (1 - _below(needed - 1, rate * pool.start_seconds)) if number else 0.0)
-            for rate, started in zip(steps.rates, first, strict=True)
+            climb + more for climb, more in zip(self._climbs, self._surges, strict=True)
         ]
 
     def idle(self) -> list[float]:
         """For each step the probability that the instance does not run."""
         if len(self._below) == 1:
             return [0.0 if self._full[0] else self._constant(0, self._pool.hold_seconds)]
-        window = 2 + int(self._pool.hold_seconds / _STEP_SECONDS)
+        window = 2 + int((self._pool.hold_seconds + self._pool.start_seconds) / _STEP_SECONDS)
         found: list[float] = []
         alike = 0
         for step, crossing in enumerate(self.crossings):
@@ -189,6 +221,7 @@ class _Level:
     def _constant(self, step: int, hold: float) -> float:
         crossing = self.crossings[step]
         expected = 0.0 if hold == 0 else crossing * hold + self._soon(step)
+        expected += self._surges[step] * self._pool.start_seconds
         return self._starting(step, self._below[step] * math.exp(-min(expected, _CERTAIN)))
 
     def _idle(self, step: int) -> float:
@@ -204,8 +237,18 @@ class _Level:
             if left <= 0 or expected > _CERTAIN:
                 break
             at, part = (at - 1) % len(self._below), _STEP_SECONDS
-        expected += self._soon(at)
+        expected += self._soon(at) + self._surged(at, part - spent)
         return self._starting(step, self._below[at] * math.exp(-min(expected, _CERTAIN)))
+
+    def _surged(self, step: int, part: float) -> float:
+        """Instances that a surge started before the hold, and that were still starting then."""
+        left, expected = self._pool.start_seconds, 0.0
+        while left > 0:
+            spent = min(left, part)
+            expected += self._surges[step] * spent
+            left -= spent
+            step, part = (step - 1) % len(self._below), _STEP_SECONDS
+        return expected
 
     def _soon(self, step: int) -> float:
         """Crossings beyond the lasting rate: soon after another, while as many are in flight."""
@@ -218,7 +261,7 @@ class _Level:
         """Less idle by the starts: each lasts ``start_seconds``, and nothing is answered in them."""
         if idle == 0:
             return 0.0
-        return idle / (1 + idle * self.crossings[step] * self._pool.start_seconds)
+        return idle / (1 + idle * self._climbs[step] * self._pool.start_seconds)
 
 
 @lru_cache(maxsize=65_536)

@@ -234,7 +234,7 @@ def _named(path: str, text: str, look: Look) -> Iterator[Problem]:
         yield from _region(path, place, look, _A_BUCKET)
     elif look.stack is not None and not (
         _is_named_here(called, look.resource, look.stack)
-        or _is_given_here(path, look.resource, look.stack)
+        or _is_given_here(path, look.resource, look.stack, _named_beside(path, look))
     ):
         why = "it is not in this stack, and nobody has said where it is"
         yield Problem(path, "something", why, _NAME_IT, undetermined=True)
@@ -265,9 +265,29 @@ def _names_in(stack: Stack) -> dict[str, list[str]]:
     return index
 
 
-def _is_given_here(path: str, resource: Resource, stack: Stack) -> bool:
+def _named_beside(path: str, look: Look) -> frozenset[str]:
+    """What other values of the same property name: a value that is known does not come from these.
+
+    The engine says of a whole property where it comes from, not of each value in it.
+    """
+    if look.stack is None:
+        return frozenset()
+    names, top = _names_in(look.stack), steps(path)[0]
+    beside = (
+        one.value
+        for one in look.resource.properties.texts
+        if one.path != path and steps(one.path)[0] == top
+    )
+    return frozenset(
+        urn for text in beside for name in {text, _name_of(text)} for urn in names.get(name, ())
+    )
+
+
+def _is_given_here(
+    path: str, resource: Resource, stack: Stack, used: frozenset[str] = frozenset()
+) -> bool:
     """Whether the value at ``path`` comes from resources of the stack that are judged themselves."""
-    urns = (resource.depends_on or {}).get(str(steps(path)[0]), ())
+    urns = set((resource.depends_on or {}).get(str(steps(path)[0]), ())) - used
     return any(has_place(stack.by_urn[urn]) for urn in urns if urn in stack.by_urn)
 
 

@@ -58,6 +58,11 @@ class Refusal:
     undetermined: bool = False
 
 
+def without_models(text: str) -> str:
+    """``text`` without the ARNs of Bedrock in it: what they lead to is judged by their routes."""
+    return _ARN.sub("", text) if ":bedrock:" in text else text
+
+
 def routes(text: str) -> tuple[Route, ...]:
     """Every route named in ``text``, in order; nothing else of it is kept."""
     return _routes(text) if "." in text or ":" in text else ()

@@ -38,6 +38,17 @@ _SAYS_ONLY = re.compile(
 """Properties that say something about what they name, and call nothing."""
 
 
+_SWITCHED = (
+    "gcp:projects/service:*",
+    "gcp:projects/serviceIdentity:*",
+    "gcp:*/iAMAuditConfig:*",
+    "gcp:*/iamAuditConfig:*",
+    "gcp:accesscontextmanager/*",
+)
+"""Types that switch a whole API on, audit or fence it: its name is the same in every region."""
+_VERTEX_API = "aiplatform.googleapis.com"
+
+
 def judge(
     resource: Resource, context: ResidencyContext, stack: Stack | None
 ) -> Iterator[Violation]:
@@ -129,7 +140,10 @@ def _elsewhere(
     resource: Resource, boundary: Boundary, hosts: tuple[str, ...], read: set[str]
 ) -> Iterator[Violation]:
     """Hosts of models in the properties that tell no program anything: origins, targets, names."""
+    is_switched = any(fnmatchcase(resource.type, pattern) for pattern in _SWITCHED)
     for leaf in resource.properties.texts:
+        if is_switched and leaf.value == _VERTEX_API:
+            continue
         if leaf.path in read or not hosted(leaf.value):
             continue
         if not _SAYS_ONLY.search(leaf.path):

@@ -13,6 +13,7 @@ from portway.gate.judged import judged_paths
 from portway.gate.places import reading
 from portway.gate.readings import places_in
 from portway.gate.resource import Resource, Stack
+from portway.gate.routes import without_models
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import shown
 
@@ -30,8 +31,10 @@ def judge(
     if boundary is None or resource.is_provider or _is_left_out(resource.type):
         return
     others: set[str] | None = None
+    told = {leaf.path for leaf in resource.properties.leaves(*reading(resource).facts.model_routes)}
     for leaf in resource.properties.texts:
-        outside = [one for one in places_in(leaf.value) if not boundary.holds(one, resource.type)]
+        text = without_models(leaf.value) if leaf.path in told else leaf.value
+        outside = [one for one in places_in(text) if not boundary.holds(one, resource.type)]
         if not outside:
             continue
         others = _read_by_others(resource) if others is None else others
@@ -47,7 +50,7 @@ def judge(
 def _read_by_others(resource: Resource) -> set[str]:
     """The concrete paths that another rule reads on this resource."""
     facts = reading(resource).facts
-    paths = (*judged_paths(resource.type), *facts.region, *facts.replicas, *facts.model_routes)
+    paths = (*judged_paths(resource.type), *facts.region, *facts.replicas)
     exempt = [path for token, path in _CERTIFICATES if fnmatchcase(resource.type, token)]
     found = (leaf.path for leaf in resource.properties.leaves(*paths, *exempt))
     return set(found)

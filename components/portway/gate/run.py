@@ -32,6 +32,11 @@ DEADLINE_SECONDS = 600.0
 _AT_ONCE = min(4, os.cpu_count() or 1)
 _NO_STACK_FILE = "gate"
 _NO_PLUGIN = re.compile(r"no resource plugin 'pulumi-resource-(?P<name>[\w-]+)'.*", re.S)
+_NO_STACK = re.compile(
+    r"Preview failed: (?:organization name must be 'organization'|unknown stack \S+)$"
+)
+_NOT_READ = re.compile(r"Preview failed: (?P<what>resource '[^']*') does not exist$")
+_JUDGE_STATE = "judge what is deployed instead: pulumi stack export --file state.json, then portway gate --state"
 
 
 class Verdict(StrEnum):
@@ -232,17 +237,32 @@ def faults_of(outcome: Outcome, record: Record, policies: Policies) -> tuple[str
     """Why ``outcome`` proves less than a whole judgement by every pack; empty when it is whole."""
     if outcome.out_of_time:
         return (f"{outcome.out_of_time} with --timeout",)
-    told = tuple(_NO_PLUGIN.sub(_no_stand_in, error) for error in record.errors)
+    told = tuple(_explained(error) for error in record.errors)
     faults = (*told, *record.gaps(pack.name for pack in policies.packs))
     if not outcome.succeeded and not record.refusals and not faults:
         return (outcome.stderr.strip() or "the engine failed and did not say why",)
     return faults
 
 
+def _explained(error: str) -> str:
+    """``error``, in the terms of who wrote the program where the engine speaks of our stand-ins."""
+    error = _NO_PLUGIN.sub(_no_stand_in, error.strip())
+    if _NO_STACK.match(error):
+        return (
+            "the program reads the outputs of another stack (StackReference), which no gate without "
+            f"a login can see; take them from configuration, or {_JUDGE_STATE}"
+        )
+    return _NOT_READ.sub(
+        r"the program looks up \g<what> in the cloud (get), which no gate without credentials can "
+        f"see; name it as a literal, or {_JUDGE_STATE}",
+        error,
+    )
+
+
 def _no_stand_in(found: re.Match[str]) -> str:
     return (
-        f"the program uses the provider {found['name']}, for which there is no stand-in here; judge "
-        "what is deployed instead: pulumi stack export --file state.json, then portway gate --state"
+        f"the program uses the provider {found['name']}, for which there is no stand-in here; "
+        f"{_JUDGE_STATE}"
     )
 
 

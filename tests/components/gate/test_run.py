@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 
 from portway.engine.engine import Engine, Origin
+from portway.engine.stack import Outcome
 from portway.engine.version import MINIMUM
 from portway.errors import BadInput, Missing
 from portway.gate.record import Record, Reported
 from portway.gate.run import (
+    Policies,
     StackReport,
     Subject,
     Verdict,
     Workshop,
+    faults_of,
     load_policies,
     run_gate,
     subjects_of,
@@ -155,3 +158,23 @@ def test_files_that_are_no_text_are_not_judged_and_no_traceback(tmp_path: Path) 
     (report,) = run_gate([Subject(folder, "dev")], load_policies(policies_with(tmp_path)), going)
     assert report.verdict is Verdict.FAILED
     assert "could not begin" in report.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("engine", "person"),
+    [
+        ("Preview failed: organization name must be 'organization'", "outputs of another stack"),
+        ("Preview failed: unknown stack organization/landing/prod", "outputs of another stack"),
+        ("Preview failed: resource 'raw' does not exist", "looks up resource 'raw' in the cloud"),
+    ],
+)
+def test_what_no_stand_in_can_know_is_said_in_the_programs_own_terms(
+    engine: str, person: str
+) -> None:
+    record = Record(frozenset(), (), {}, frozenset(), (), errors=(engine,))
+    said = faults_of(
+        Outcome(succeeded=False, stdout="", stderr="", events=()), record, Policies((), {})
+    )[0]
+    assert person in said
+    assert "portway gate --state" in said
+    assert "organization name" not in said

@@ -217,7 +217,8 @@ def _unknown(resource: Resource, leaf: Setting, stack: Stack | None) -> Iterator
     if fnmatchcase(resource.type, _POLICY_TYPES):
         # A document that is one text hides every statement in it, whatever made it unknown.
         if not _is_attached_here(resource, leaf, stack):
-            yield _refused(resource, _LATER.format(path=leaf.path), leaf.path, undetermined=True)
+            message = _DOCUMENT_LATER.format(path=leaf.path)
+            yield _refused(resource, message, leaf.path, undetermined=True)
     elif stack is not None and not _explained(resource, leaf, stack):
         yield _refused(resource, _LATER.format(path=leaf.path), leaf.path, undetermined=True)
 
@@ -254,6 +255,10 @@ _OTHER_WAY_OUT = (
 )
 _LATER = (
     "{path} is known only after deployment, so the models it names cannot be; make it a literal"
+)
+_DOCUMENT_LATER = (
+    "{path} is known only after deployment, so what it allows cannot be; write it with literal ARNs: "
+    "give what it names a name of its own (bucket=, name=), and put that name into the ARN"
 )
 
 RULE = Rule(

@@ -15,7 +15,7 @@ from portway.sandbox.controlplane.connect import KUBECONFIG, connect
 from portway.sandbox.controlplane.errors import ApiError
 from portway.sandbox.controlplane.objects import Object, Ref, object_at, objects_at
 from portway.sandbox.layout import Layout
-from portway.sandbox.providers import checking, differences, readiness
+from portway.sandbox.providers import checking, differences, kubernetes_yaml, readiness
 from portway.sandbox.providers import kubernetes_texts as texts
 from portway.sandbox.providers.cloud import (
     Cloud,
@@ -171,6 +171,12 @@ class KubernetesCloud(Cloud):
             Code.DEADLINE_EXCEEDED,
             f"timed out waiting for {ref.id} to be deleted by the API server",
         )
+
+    def invoke(self, token: str, args: Json) -> Json:
+        """Manifests that are text, as objects."""
+        if token == kubernetes_yaml.TOKEN:
+            return {"result": kubernetes_yaml.decoded(str(args.get("text") or ""))}
+        return super().invoke(token, args)
 
     def secret_outputs(self, type_token: str) -> frozenset[str]:
         """A Secret's content."""

@@ -87,6 +87,15 @@ def judged(
     yield from session.stack([_seen(one, whole=True) for one in stack])
 
 
+def at_registration(
+    rule: Rule[Any], config: PackConfig, resources: Sequence[Given]
+) -> tuple[Finding, ...]:
+    """What ``rule`` says before the rest of the stack is known: an update has changed nothing yet."""
+    session = Session((rule,), config)
+    created = [one for one in placed(resources, {}) if not one.given.is_read]
+    return tuple(said for one in created for said in session.resource(_seen(one, whole=False)))
+
+
 def of_example(pack_name: str, rule: Rule[Any], example: Mapping[str, Any]) -> tuple[Finding, ...]:
     """What ``rule`` alone says of one of its examples."""
     config = example.get("config", examples(pack_name, rule.id)["config"])
@@ -109,26 +118,43 @@ def _of_rule(pack_name: str, rule: Rule[Any]) -> Iterator[str]:
             yield f"{kind}: {example['name']}\n"
             said = of_example(pack_name, rule, example)
             yield from _lines(said)
+            yield f"    at registration: {_digest(_early(pack_name, rule, example))}\n"
             yield from _what_matters(pack_name, rule, example, said)
+
+
+def _early(pack_name: str, rule: Rule[Any], example: Mapping[str, Any]) -> tuple[Finding, ...]:
+    config = example.get("config", examples(pack_name, rule.id)["config"])
+    given = pack(pack_name).configure({pack_name: config})
+    return at_registration(rule, given, example_resources(example))
 
 
 def _what_matters(
     pack_name: str, rule: Rule[Any], example: Mapping[str, Any], said: Sequence[Finding]
 ) -> Iterator[str]:
-    """What else is said with each value of an example unknown, left out or another; a line for each
-    that makes a difference, with a digest of the words where something is said."""
+    """What else is said with each value of an example unknown, left out or another, and with each
+    option left out; a line for each that makes a difference, with a digest of the words where
+    something is said."""
     config = example.get("config", examples(pack_name, rule.id)["config"])
-    told = pack(pack_name).configure({pack_name: config})
-    given = example_resources(example)
     before = _digest(said)
+    for what, other, given in _nearly(config, example_resources(example)):
+        told = pack(pack_name).configure({pack_name: other})
+        after = _digest(tuple(judged((rule,), told, given, {})))
+        if after != before:
+            yield f"    {what}: {after}\n"
+
+
+def _nearly(
+    config: Mapping[str, Any], given: Sequence[Given]
+) -> Iterator[tuple[str, Mapping[str, Any], Sequence[Given]]]:
+    """What is changed, and the options and resources with that one change."""
+    for option in config:
+        yield f"without {option}", {k: v for k, v in config.items() if k != option}, given
     for number, one in enumerate(given):
         for path, value in nodes(one.props):
             for how, other in _others(value):
                 changed_ = replace(one, props=changed(one.props, path, other))
-                others = (*given[:number], changed_, *given[number + 1 :])
-                after = _digest(tuple(judged((rule,), told, others, {})))
-                if after != before:
-                    yield f"    {one.name} {'.'.join(map(str, path))} {how}: {after}\n"
+                where = f"{one.name} {'.'.join(map(str, path))} {how}"
+                yield where, config, (*given[:number], changed_, *given[number + 1 :])
 
 
 def _others(value: object) -> Iterator[tuple[str, object]]:
@@ -138,6 +164,10 @@ def _others(value: object) -> Iterator[tuple[str, object]]:
         yield "other", not value
     elif isinstance(value, str):
         yield "other", "other"
+    elif isinstance(value, list | tuple):
+        items = cast("Sequence[object]", value)
+        if items and isinstance(items[0], Mapping):
+            yield "after an empty one", [{}, *items]
 
 
 def _digest(said: Sequence[Finding]) -> str:
@@ -195,10 +225,11 @@ def _seen(one: Placed, *, whole: bool) -> Resource:
 def main() -> None:
     """Rewrite every file."""
     GOLDEN.mkdir(parents=True, exist_ok=True)
-    for file in GOLDEN.glob("*.txt"):
-        file.unlink()
     for name in names():
         (GOLDEN / f"{name}.txt").write_text(text(name), encoding="utf-8")
+    for file in GOLDEN.glob("*.txt"):
+        if file.stem not in names():
+            file.unlink()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
         way_out = (
             "use a type that declares its instances, or review this one and exempt it by its URN"
         )
-        yield Violation(f"{message}; {way_out}", resource.urn, "", undetermined=True)
+        yield Violation(f"{message}; {way_out}", resource.urn, undetermined=True)
 
 
 RULE = Rule(

@@ -10,12 +10,14 @@ import click
 from rich.table import Table
 
 from portway.cli.output import console, output_options, print_json, say
+from portway.cli.price import estimated
 from portway.demo.ask import QUESTION
 from portway.demo.tour import Stop, deploy_and_ask, refusals
 from portway.engine.find import find_engine
 from portway.errors import BadInput, Problem
 from portway.gate.run import StackReport, Verdict
 from portway.sandbox import control
+from portway.spec.load import load_stack
 from portway.spec.project import find_project
 
 REFUSED = Path("examples") / "refused"
@@ -69,16 +71,18 @@ def _print(
     table = Table(box=None, pad_edge=False)
     for name in ("target", "region", "endpoint"):
         table.add_column(name, no_wrap=True)
-    table.add_column("first token", justify="right", no_wrap=True)
+    for name in ("first token", "USD a month"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")
     for stop in stops:
         milliseconds = f"{stop.answer.first_token_seconds * 1000:.0f} ms"
         verdict = "[green]allowed, answered[/]"
-        table.add_row(stop.target, stop.region, stop.endpoint, milliseconds, verdict)
+        monthly = _monthly(stop.stack)
+        table.add_row(stop.target, stop.region, stop.endpoint, milliseconds, monthly, verdict)
     for report in reports:
         target = report.stack.rpartition(".")[2]
         verdict = f"[red]{report.verdict}[/] by {_packs(report)}"
-        table.add_row(target, _region(report), "nothing was created", "", verdict)
+        table.add_row(target, _region(report), "nothing was created", "", "", verdict)
     out.print(table)
     for report in reports:
         for message in _messages(report)[:1]:
@@ -96,10 +100,19 @@ _NEXT = (
     "portway sandbox status                   what runs, and where",
     'eval "$(portway sandbox env)"            then plain pulumi: pulumi stack ls, pulumi up …',
     "portway plan chat.prod.cloud-run         what a target intends to create",
+    "portway price chat.prod.cloud-run        what it costs a month, and what that assumes",
     "portway gate                             judge every stack, as CI does",
     "portway new                              a service of your own",
     "portway sandbox stop                     end everything",
 )
+
+
+def _monthly(stack: str) -> str:
+    """What is expected and the most it can be, in whole dollars."""
+    monthly = estimated(load_stack(find_project(), stack)).estimate.monthly
+    if monthly is None:
+        return "unpriced"
+    return f"{monthly.expected:,.0f} to {monthly.ceiling:,.0f}"
 
 
 def _messages(report: StackReport) -> list[str]:
@@ -115,9 +128,12 @@ def _packs(report: StackReport) -> str:
 
 def _region(report: StackReport) -> str:
     """The placement's region: a message need not name one."""
-    from portway.spec.load import load_stack  # noqa: PLC0415 - only the table needs it
-
     return load_stack(find_project() / REFUSED, report.stack).placement.region
+
+
+def _monthly_document(stack: str) -> dict[str, str] | None:
+    monthly = estimated(load_stack(find_project(), stack)).estimate.monthly
+    return None if monthly is None else monthly.as_document()
 
 
 def _document(stops: Sequence[Stop], reports: Sequence[StackReport]) -> dict[str, object]:
@@ -128,6 +144,7 @@ def _document(stops: Sequence[Stop], reports: Sequence[StackReport]) -> dict[str
                 "endpoint": stop.endpoint, "model_identity": stop.model_identity,
                 "first_token_seconds": round(stop.answer.first_token_seconds, 3),
                 "up_seconds": round(stop.up_seconds, 1), "violations": stop.violations,
+                "monthly_usd": _monthly_document(stop.stack),
             }
             for stop in stops
         ],

@@ -11,7 +11,7 @@ from portway.models import find
 from portway.pricing.estimate import Line
 from portway.pricing.money import money_shown
 from portway.registry import load_target
-from portway.spec.load import load_stack, plan_stack
+from portway.spec.load import Stack, load_stack, plan_stack
 from portway.spec.project import find_project
 
 if TYPE_CHECKING:
@@ -29,12 +29,7 @@ def command(context: click.Context, *, stack: str, as_json: bool, no_color: bool
     stack's region: then there is no total. Being over budget is for the gate to refuse.
     """
     loaded = load_stack(find_project(), stack)
-    found = estimate_plan(
-        load_target(loaded.placement.target),
-        plan_stack(loaded),
-        loaded.spec,
-        find(loaded.spec.model),
-    )
+    found = estimated(loaded)
     if not found.has_traffic:
         advice = "is missing; declare requests_per_day to know what to expect"
         click.echo(f"{loaded.spec_file}: traffic: {advice}", err=True)
@@ -45,6 +40,16 @@ def command(context: click.Context, *, stack: str, as_json: bool, no_color: bool
     else:
         _print(console(no_color=no_color), stack, found)
     context.exit(1 if found.estimate.unpriced else 0)
+
+
+def estimated(loaded: Stack) -> PlanEstimate:
+    """The estimate of a stack that was read.
+
+    Raises:
+        BadInput: its target refuses the spec at its placement.
+    """
+    target = load_target(loaded.placement.target)
+    return estimate_plan(target, plan_stack(loaded), loaded.spec, find(loaded.spec.model))
 
 
 def _print(on: "Console", stack: str, found: PlanEstimate) -> None:

@@ -110,6 +110,12 @@ def test_a_folder_deleted_under_a_running_sandbox_ends_it_and_the_next_start_is_
     assert control.status(project).pid == new.pid != old.pid
 
 
+def overwrite(layout: Layout, content: bytes) -> None:
+    for file in layout.root.glob("cloud.db-*"):
+        file.unlink(missing_ok=True)
+    layout.store.write_bytes(content)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "garbage"])
 def test_a_damaged_store_is_named_with_what_to_do(damage: str, project: Path) -> None:
     begin(project)
@@ -119,10 +125,10 @@ def test_a_damaged_store_is_named_with_what_to_do(damage: str, project: Path) ->
         key = Key("random", "local", "t", str(number))
         store.create(Row(key, "urn", {"text": "x" * 9_000}, {}))
     kept = layout.store.read_bytes()[:6000] if damage == "truncated" else b"no database" * 999
-    for file in layout.root.glob("cloud.db-*"):
-        file.unlink()
-    layout.store.write_bytes(kept)
+    overwrite(layout, kept)
     until(lambda: not daemons(project), "the daemon to end")
+    # closing the store, the daemon may have written whole pages of its own back
+    overwrite(layout, kept)
     for verb in ("status", "start"):
         ended = portway(project, "sandbox", verb)
         assert (ended.returncode, ended.stdout) == (3, "")

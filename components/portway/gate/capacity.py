@@ -64,9 +64,11 @@ def _reading(token: str, package: str, has_provider: bool) -> Reading:  # noqa: 
     facts = table_facts(_TABLE, token)
     if facts is not None or targets.maximum or targets.gpus or targets.scales:
         return Reading(Kind.RUNS, both(targets, facts or NO_FACTS))
+    if because := reason(_TABLE, "runs_nothing", token):
+        return Reading(Kind.NOTHING, because=because)
     if because := reason(_TABLE, "may_run", token):
         return Reading(Kind.UNREAD, because=because)
-    if because := reason(_TABLE, "runs_nothing", token) or _reviewed(token, package):
+    if because := _reviewed(token, package):
         return Reading(Kind.NOTHING, because=because)
     if token in target_facts():
         return Reading(Kind.NOTHING, because="its target says that it runs no instance")

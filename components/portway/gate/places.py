@@ -125,6 +125,11 @@ def zones(resource: Resource) -> Iterator[Known | Unknown]:
     return (seen for path in reading(resource).zones for seen in resource.properties.every(path))
 
 
+def inherited(resource: Resource) -> tuple[str, ...]:
+    """The properties that a resource of this cloud takes from its provider when it leaves them out."""
+    return tuple(_cloud(resource).get("inherits", ()))
+
+
 def is_inside_another(resource: Resource, how: Reading) -> bool:
     """Whether what it is kept in says where it is, because it does not say so itself."""
     if how.kind is Kind.INSIDE:
@@ -219,10 +224,8 @@ def _pointed_to(provider: View, paths: Iterable[str]) -> Iterator[At | Nowhere]:
 
 def _inherits(resource: Resource, facts: ResourceFacts) -> bool:
     """Whether a resource of this type that names no place is where its provider points to."""
-    cloud = _cloud(resource)
-    paths: list[str] = cloud.get("inherits", [])
-    types: list[str] = cloud.get("inherits_too", [])
-    return bool(set(paths) & set(facts.region)) or resource.type in types
+    types: list[str] = _cloud(resource).get("inherits_too", [])
+    return bool(set(inherited(resource)) & set(facts.region)) or resource.type in types
 
 
 def _by_its_own_name(resource: Resource) -> At | None:

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 
 from portway.gate.absence import absence
 from portway.gate.context import ResidencyContext
-from portway.gate.places import reading
+from portway.gate.places import inherited, reading
 from portway.gate.resource import Provider, Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import Missing
 
 _ID = "residency-default-region-is-explicit"
-_INHERITED = {"aws": ("region",), "gcp": ("region", "zone")}
 
 
 def _lacks(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
@@ -20,7 +19,7 @@ def _lacks(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
         provider = one.provider
         if provider is None or provider.urn in said or not _inherits(one):
             continue
-        if _names_no_region(provider, one.package):
+        if _names_none(provider, inherited(one)):
             said.add(provider.urn)
             message = (
                 f"the {one.package} provider {provider.name} of {one} names no region, so whatever the "
@@ -35,13 +34,10 @@ def _inherits(resource: Resource) -> bool:
     if resource.is_provider:
         return False
     facts = reading(resource).facts
-    return not facts.needs_region and bool(
-        set(_INHERITED.get(resource.package, ())) & set(facts.region)
-    )
+    return not facts.needs_region and bool(set(inherited(resource)) & set(facts.region))
 
 
-def _names_no_region(provider: Provider, package: str) -> bool:
-    paths = _INHERITED[package]
+def _names_none(provider: Provider, paths: tuple[str, ...]) -> bool:
     return all(isinstance(provider.properties.get(path), Missing) for path in paths)
 
 

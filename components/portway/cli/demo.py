@@ -16,6 +16,7 @@ from portway.demo.tour import Stop, deploy_and_ask, refusals
 from portway.engine.find import find_engine
 from portway.errors import BadInput, Problem
 from portway.gate.run import StackReport, Verdict
+from portway.pricing.estimate import Monthly
 from portway.sandbox import control
 from portway.spec.load import load_stack
 from portway.spec.project import find_project
@@ -77,7 +78,7 @@ def _print(
     for stop in stops:
         milliseconds = f"{stop.answer.first_token_seconds * 1000:.0f} ms"
         verdict = "[green]allowed, answered[/]"
-        monthly = _monthly(stop.stack)
+        monthly = _shown(_monthly(stop.stack))
         table.add_row(stop.target, stop.region, stop.endpoint, milliseconds, monthly, verdict)
     for report in reports:
         target = report.stack.rpartition(".")[2]
@@ -107,12 +108,19 @@ _NEXT = (
 )
 
 
-def _monthly(stack: str) -> str:
+def _monthly(stack: str) -> Monthly | None:
+    return estimated(load_stack(find_project(), stack)).estimate.monthly
+
+
+def _shown(monthly: Monthly | None) -> str:
     """What is expected and the most it can be, in whole dollars."""
-    monthly = estimated(load_stack(find_project(), stack)).estimate.monthly
     if monthly is None:
         return "unpriced"
     return f"{monthly.expected:,.0f} to {monthly.ceiling:,.0f}"
+
+
+def _plain(monthly: Monthly | None) -> dict[str, str] | None:
+    return None if monthly is None else monthly.as_document()
 
 
 def _messages(report: StackReport) -> list[str]:
@@ -131,11 +139,6 @@ def _region(report: StackReport) -> str:
     return load_stack(find_project() / REFUSED, report.stack).placement.region
 
 
-def _monthly_document(stack: str) -> dict[str, str] | None:
-    monthly = estimated(load_stack(find_project(), stack)).estimate.monthly
-    return None if monthly is None else monthly.as_document()
-
-
 def _document(stops: Sequence[Stop], reports: Sequence[StackReport]) -> dict[str, object]:
     return {
         "answered": [
@@ -144,7 +147,7 @@ def _document(stops: Sequence[Stop], reports: Sequence[StackReport]) -> dict[str
                 "endpoint": stop.endpoint, "model_identity": stop.model_identity,
                 "first_token_seconds": round(stop.answer.first_token_seconds, 3),
                 "up_seconds": round(stop.up_seconds, 1), "violations": stop.violations,
-                "monthly_usd": _monthly_document(stop.stack),
+                "monthly_usd": _plain(_monthly(stop.stack)),
             }
             for stop in stops
         ],

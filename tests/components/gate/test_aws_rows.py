@@ -8,11 +8,12 @@ import pytest
 
 from portway.gate.context import ResidencyContext
 from portway.gate.judged import FAMILIES, Row, family, judge_family
-from portway.gate.resource import Provider, Resource, Stack
+from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Violation
 from portway.gate.tables import table
-from portway.gate.values import UNKNOWN, View, steps
+from portway.gate.values import UNKNOWN, View
 from portway.residency.boundary import boundary
+from support.judged_rows import judged_at
 from support.sdk_paths import exists, paths_of
 
 CONTEXT = ResidencyContext(
@@ -68,36 +69,8 @@ INSIDE: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def put(tree: dict[str, Any], path: str, value: object) -> dict[str, Any]:
-    """``tree`` with ``value`` at ``path``; each ``[]`` becomes a list of one."""
-    where: Any = tree
-    names = [*steps(path)]
-    for index, step in enumerate(names):
-        is_last = index == len(names) - 1
-        after = None if is_last else names[index + 1]
-        inner: Any = value if is_last else ([] if after is None else {})
-        if step is None:
-            if not where:
-                where.append(inner)
-            where = where[0]
-        else:
-            where = where.setdefault(step, inner)
-    return tree
-
-
 def judged(name: str, row: Row, value: object) -> list[Violation]:
-    tree = put({}, row.path, value)
-    for path, values in row.when.items():
-        if values[0] is not None:
-            put(tree, path, values[0])
-    provider = Provider("default", "urn:provider", View({}))
-    resource = Resource("urn:one", "it", row.type, View(tree), provider)
-    found = judge_family(name)(resource, CONTEXT, Stack.of([resource]))
-    return [one for one in found if any_item(one.path) == steps(row.path)]
-
-
-def any_item(path: str) -> tuple[str | int | None, ...]:
-    return tuple(None if isinstance(step, int) else step for step in steps(path))
+    return judged_at(name, row, value, CONTEXT)
 
 
 def ident(case: object) -> str:

@@ -1,19 +1,18 @@
 """Every row of Google's table: its property exists, an outside value is refused, an inside one is not."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from portway.gate.context import ResidencyContext
-from portway.gate.judged import FAMILIES, Row, family, judge_family
-from portway.gate.resource import Provider, Resource, Stack
+from portway.gate.judged import FAMILIES, Row, family
 from portway.gate.rule import Violation
 from portway.gate.tables import table
-from portway.gate.values import UNKNOWN, View, steps
+from portway.gate.values import UNKNOWN
 from portway.residency.boundary import boundary
+from support.judged_rows import judged_at, judged_by
 from support.sdk_paths import exists
 
 ROWS = tuple(
@@ -56,35 +55,12 @@ def context(*names: str) -> ResidencyContext:
     )
 
 
-def put(tree: dict[str, Any], path: str, value: object) -> dict[str, Any]:
-    """``tree`` with ``value`` at ``path``; each ``[]`` becomes a list of one."""
-    where: Any = tree
-    names = [*steps(path)]
-    for index, step in enumerate(names):
-        after = None if index == len(names) - 1 else names[index + 1]
-        inner: Any = value if index == len(names) - 1 else ([] if after is None else {})
-        if step is None:
-            if not where:
-                where.append(inner)
-            where = where[0]
-        else:
-            where = where.setdefault(step, inner)
-    return tree
-
-
 def of(name: str, token: str, tree: Mapping[str, Any], *boundaries: str) -> list[Violation]:
-    provider = Provider("default", "urn:provider", View({}))
-    resource = Resource("urn:one", "it", token, View(tree), provider)
-    return list(judge_family(name)(resource, context(*boundaries), Stack.of([resource])))
+    return judged_by(name, token, tree, context(*boundaries))
 
 
 def judged(name: str, row: Row, value: object) -> list[Violation]:
-    tree = put({}, row.path, value)
-    for path, values in row.when.items():
-        if values[0] is not None:
-            put(tree, path, values[0])
-    found = of(name, row.type, tree)
-    return [one for one in found if re.sub(r"\[\d+\]", "[]", one.path) == row.path]
+    return judged_at(name, row, value, context())
 
 
 @pytest.fixture(params=FAMILIES)

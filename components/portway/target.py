@@ -12,6 +12,7 @@ from portway.pricing.meter import Meter
 from portway.pricing.rate import RateTable
 from portway.spec import Frozen, InferenceServiceSpec
 from portway.spec.access import Auth, Reach
+from portway.spec.budget import Away
 
 if TYPE_CHECKING:
     import pulumi
@@ -57,6 +58,30 @@ class Capabilities:
     """False where a vendor serves the model and does not publish revision or precision."""
 
 
+class TokenPrices(Frozen):
+    """What a meter counts for a million tokens, in millionths of a US dollar, rounded up."""
+
+    input_micro_usd_per_million_tokens: int
+    output_micro_usd_per_million_tokens: int
+
+
+class MeterPlan(Frozen):
+    """What the runtime counts in each calendar month, and refuses beyond.
+
+    Attributes:
+        requests: requests that are answered; None where they are not limited.
+        tokens: tokens read and written, together.
+        micro_usd: millionths of a US dollar for tokens; needs ``prices``.
+        away: what happens to a request while the store does not answer.
+    """
+
+    requests: int | None = None
+    tokens: int | None = None
+    micro_usd: int | None = None
+    prices: TokenPrices | None = None
+    away: Away = "refuse"
+
+
 class Plan(Frozen):
     """What a target intends to create: literals only, JSON in and out.
 
@@ -75,6 +100,8 @@ class Plan(Frozen):
     monthly_budget_usd: Decimal | None
     auth: Auth
     keys: tuple[str, ...]
+    meter: MeterPlan | None = None
+    alert_emails: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

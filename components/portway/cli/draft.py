@@ -34,6 +34,9 @@ class Draft:
     budget: str | None
     options: Mapping[str, str]
     settings: Mapping[str, str]
+    monthly_requests: int | None = None
+    monthly_tokens: int | None = None
+    alert_emails: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Draft":
@@ -57,8 +60,21 @@ class Draft:
     def describes_a_spec(self) -> bool:
         """Whether any flag was given that belongs to a spec and not to a stack."""
         numbers = (self.minimum, self.maximum, self.concurrency)
-        texts = (self.model, self.auth, self.reach, self.budget, self.residency)
-        return any(number is not None for number in numbers) or any(texts)
+        texts = (self.model, self.auth, self.reach, self.residency)
+        has_numbers = any(number is not None for number in numbers)
+        return has_numbers or any(texts) or bool(self.budget_fields)
+
+    @property
+    def budget_fields(self) -> Mapping[str, str]:
+        """What is said of the budget, as it is written in the spec."""
+        emails = f"[{', '.join(self.alert_emails)}]" if self.alert_emails else None
+        given = {
+            "monthly_usd": self.budget or None,
+            "monthly_requests": self.monthly_requests,
+            "monthly_tokens": self.monthly_tokens,
+            "alert_emails": emails,
+        }
+        return {name: str(value) for name, value in given.items() if value is not None}
 
     def spec_path(self, folder: Path) -> Path:
         """Where the spec is, or will be."""
@@ -85,8 +101,8 @@ def spec_text(draft: Draft) -> str:
     if draft.residency:
         names = ", ".join(_scalar(name) for name in draft.residency)
         lines.append(f"residency: {names if len(draft.residency) == 1 else f'[{names}]'}")
-    if draft.budget:
-        lines.append(f"budget: {_flow({'monthly_usd': draft.budget})}")
+    if draft.budget_fields:
+        lines.append(f"budget: {_flow(draft.budget_fields)}")
     return "\n".join(lines) + "\n"
 
 

@@ -39,6 +39,11 @@ _REQUIRED = ("name", "model", "target", "region")
 @click.option("--auth", help="api-key or iam. [default: api-key]")
 @click.option("--reach", help="public or private. [default: public]")
 @click.option("--budget", help="The most it may cost a month, in USD.")
+@click.option("--monthly-requests", type=int, help="Requests a month; those beyond are refused.")
+@click.option("--monthly-tokens", type=int, help="Tokens read and written a month, likewise.")
+@click.option(
+    "--alert-email", "alert_emails", multiple=True, help="Who is told of the spending; repeatable."
+)
 @click.option(
     "--option",
     "options",

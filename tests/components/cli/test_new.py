@@ -45,6 +45,33 @@ def test_flags_alone_write_a_spec_and_a_stack_that_check_accepts(
     assert portway("check").code == 0
 
 
+def test_limits_of_use_and_who_is_told_are_written_beside_the_budget(
+    desk: Desk, portway: CommandLine
+) -> None:
+    ran = portway(
+        "new", *FLAGS, *MODEL, "--budget", "2500", "--monthly-requests", "60000",
+        "--monthly-tokens", "50000000", "--alert-email", "ml@example.com",
+        "--alert-email", "on-call+llm@example.com", "--config", "paper:colour=white",
+    )  # fmt: skip
+    assert (ran.code, ran.err) == (0, "")
+    assert parse_document(desk.text(SPEC_FILE), "spec").data["budget"] == {
+        "monthly_usd": 2500,
+        "monthly_requests": 60_000,
+        "monthly_tokens": 50_000_000,
+        "alert_emails": ["ml@example.com", "on-call+llm@example.com"],
+    }
+
+
+def test_a_limit_of_use_needs_a_budget(desk: Desk, portway: CommandLine) -> None:
+    ran = portway("new", *FLAGS, *MODEL, "--monthly-requests", "0")
+    assert ran.code == 2
+    assert [line.split(": ", 2)[1] for line in ran.err.splitlines()] == [
+        "budget.monthly_usd",
+        "budget.monthly_requests",
+    ]
+    assert desk.files() == []
+
+
 def test_a_second_stack_shares_the_spec(desk: Desk, portway: CommandLine) -> None:
     portway("new", *FLAGS, *MODEL)
     before = desk.text(SPEC_FILE)

@@ -1,0 +1,1 @@
+"""Figures that are often quoted, recomputed."""

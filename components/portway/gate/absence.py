@@ -6,12 +6,13 @@ under ``elsewhere`` where it is kept, which is then reported instead.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from portway.gate.context import ResidencyContext
+from portway.gate.context import CostContext, ResidencyContext
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Violation
 from portway.gate.values import Known
 
 Judge = Callable[[Stack, ResidencyContext], Iterable[Violation]]
+CostJudge = Callable[[Stack, CostContext], Iterable[Violation]]
 
 
 def absence(rule: str, lacks: Judge) -> Judge:
@@ -23,16 +24,28 @@ def absence(rule: str, lacks: Judge) -> Judge:
     def judge_stack(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
         if context.boundary is None:
             return
-        found = list(lacks(stack, context))
-        where = context.elsewhere.get(rule)
-        if where is None:
-            yield from found
-        elif found:
-            yield Violation(
-                f"what this asks for is kept elsewhere: {where}", None, "elsewhere", advice=True
-            )
+        yield from _unless_elsewhere(lacks(stack, context), context.elsewhere.get(rule))
 
     return judge_stack
+
+
+def cost_absence(rule: str, lacks: CostJudge) -> CostJudge:
+    """``lacks`` as the ``judge_stack`` of ``rule`` of the cost pack, silenced in the same way."""
+
+    def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
+        yield from _unless_elsewhere(lacks(stack, context), context.elsewhere.get(rule))
+
+    return judge_stack
+
+
+def _unless_elsewhere(lacking: Iterable[Violation], where: str | None) -> Iterator[Violation]:
+    found = list(lacking)
+    if where is None:
+        yield from found
+    elif found:
+        yield Violation(
+            f"what this asks for is kept elsewhere: {where}", None, "elsewhere", advice=True
+        )
 
 
 def of_types(stack: Stack, types: Iterable[str]) -> Iterator[Resource]:

@@ -34,6 +34,9 @@ Host = Annotated[
 ]
 
 
+GpuType = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="as nvidia-l4")]
+
+
 class PackConfig(BaseModel):
     """What every pack can be told.
 
@@ -73,14 +76,23 @@ class ResidencyConfig(PackConfig):
 
 
 class CostConfig(PackConfig):
-    """Configuration of the cost pack. ``max_gpus`` counts everything at its maximum."""
+    """Configuration of the cost pack.
+
+    Attributes:
+        max_gpus: counts everything at its maximum.
+        gpu_types: the only ones that may be rented, as Google names them (``nvidia-l4``); without
+            it, every type may.
+        elsewhere: by rule id, where something is kept whose absence from the stack is then accepted.
+    """
 
     max_gpus: Annotated[int, Field(ge=0)] | None = None
+    gpu_types: Annotated[tuple[GpuType, ...] | None, BeforeValidator(_names)] = None
+    elsewhere: Mapping[str, Annotated[str, Field(pattern=r"\S")]] = {}
 
     @property
     def may_advise(self) -> bool:
-        """Without a limit, a declared budget is reported as not judged."""
-        return super().may_advise or self.max_gpus is None
+        """Rules of this pack refuse the one and advise against the other, whatever is configured."""
+        return True
 
 
 MODELS: Mapping[str, type[PackConfig]] = {"residency": ResidencyConfig, "cost": CostConfig}
@@ -196,7 +208,7 @@ def _wrong_rules(config: PackConfig, rules: frozenset[str]) -> Iterable[Problem]
     for rule in config.rules:
         if rule not in rules:
             yield Problem(f"rules.{rule}", _not_one_of(rule, "a rule of this pack", sorted(rules)))
-    if isinstance(config, ResidencyConfig):
+    if isinstance(config, ResidencyConfig | CostConfig):
         for rule in config.elsewhere:
             if rule not in rules:
                 message = _not_one_of(rule, "a rule of this pack", sorted(rules))

@@ -38,10 +38,17 @@ class ResidencyContext:
 
 @dataclass(frozen=True)
 class CostContext:
-    """What cost rules know: the configured limit, and the budgets (USD a month) of the services."""
+    """What cost rules know: the configured limits, and the budgets (USD a month) of the services.
+
+    Attributes:
+        gpu_types: the only ones that may be rented; None: every one.
+        elsewhere: by rule id, where something is kept whose absence from the stack is then accepted.
+    """
 
     max_gpus: int | None = None
     budgets: tuple[Decimal, ...] = ()
+    gpu_types: tuple[str, ...] | None = None
+    elsewhere: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,9 @@ class Declarations:
         if isinstance(config, CostConfig):
             budgets = [said.budget for said in self._services.values()]
             known = tuple(budget for budget in budgets if isinstance(budget, Decimal))
-            return CostContext(config.max_gpus, known)
+            return CostContext(
+                config.max_gpus, known, gpu_types=config.gpu_types, elsewhere=config.elsewhere
+            )
         if not isinstance(config, ResidencyConfig):
             raise TypeError(f"no context for {type(config).__name__}")
         organisation = None if config.boundary is None else boundary(config.boundary)

@@ -21,6 +21,7 @@ from portway.gate.inventory import Read, left_to
 from portway.gate.places import At, places, reading
 from portway.gate.readings import Look, Problem, Reads, read
 from portway.gate.resource import Resource, Stack
+from portway.gate.rows import applies, is_refused, omissions
 from portway.gate.rule import Violation
 from portway.gate.values import Known, Unknown
 
@@ -114,7 +115,7 @@ def judge_family(name: str) -> Judge:
             return
         look = Look(resource, context.boundary, context, stack)
         for row in rows_of(name, resource.type):
-            if _applies(row, resource):
+            if applies(row.when, resource):
                 yield from _of_row(row, look)
 
     return judge
@@ -123,7 +124,7 @@ def judge_family(name: str) -> Judge:
 def _of_row(row: Row, look: Look) -> Iterator[Violation]:
     resource = look.resource
     if row.omitted and not (row.nearest and _nearest_is_inside(look)):
-        for path in _omissions(row, resource):
+        for path in omissions(row.path, row.within, resource):
             message = f"{resource} does not set {path}: {row.omitted}; {row.do or 'set it'}"
             yield Violation(message, resource.urn, path)
     for seen in resource.properties.every(row.path):
@@ -144,8 +145,7 @@ def _of_flag(row: Row, seen: Known | Unknown) -> Iterator[Problem]:
     if isinstance(seen, Unknown):
         yield Problem(seen.path, "known only after deployment", undetermined=True)
         return
-    value = _plain(seen.value)
-    if value in map(_plain, row.refused) or (row.allowed and value not in map(_plain, row.allowed)):
+    if is_refused(seen.value, row.refused, row.allowed):
         yield Problem(seen.path, "")
 
 
@@ -155,18 +155,6 @@ def _violation(row: Row, resource: Resource, problem: Problem) -> Violation:
     do = row.do or problem.do or "remove it"
     message = f"{resource} {given} ({problem.path}){why}; {do}"
     return Violation(message, resource.urn, problem.path, problem.undetermined)
-
-
-def _omissions(row: Row, resource: Resource) -> Iterator[str]:
-    if not row.within:
-        if not resource.properties.every(row.path):
-            yield row.path
-        return
-    rest = row.path.removeprefix(row.within).removeprefix(".")
-    for block in resource.properties.every(row.within):
-        path = f"{block.path}.{rest}" if rest else block.path
-        if isinstance(block, Known) and not resource.properties.every(path):
-            yield path
 
 
 def _nearest_is_inside(look: Look) -> bool:
@@ -187,31 +175,6 @@ def _multi_region(region: str) -> str:
     return {"europe": "eu", "us": "us", "northamerica": "us", "southamerica": "us"}.get(
         continent, "asia"
     )
-
-
-def _applies(row: Row, resource: Resource) -> bool:
-    """Whether every condition holds, or may hold: what is not known yet may."""
-    for path, values in row.when.items():
-        seen = resource.properties.every(path)
-        wanted = [_plain(value) for value in values]
-        if not seen and None not in wanted:
-            return False
-        if seen and not any(
-            isinstance(one, Unknown) or _plain(one.value) in wanted for one in seen
-        ):
-            return False
-    return True
-
-
-def _plain(value: object) -> object:
-    """Providers take ``"true"`` for true, and most names in any case."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value.strip().lower() if isinstance(value, str) else _hashable(value)
-
-
-def _hashable(value: object) -> object:
-    return value if isinstance(value, int | float) or value is None else repr(value)
 
 
 @cache

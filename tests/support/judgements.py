@@ -7,10 +7,11 @@ thousands of small changes of mutation testing.
 """
 
 import hashlib
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ from support.packs import POLICIES, example_resources
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "judgements"
 COMMAND = ".venv/bin/python tests/support/judgements.py"
+_TITLE = re.compile(r"^(?=\S)", re.MULTILINE)
 KINDS = ("good", "bad", "omitted", "unknown")
 
 
@@ -66,10 +68,22 @@ def names() -> tuple[str, ...]:
 
 def text(name: str) -> str:
     """What is said of the examples of the rule ``name``, or of the sets of that file of the corpus."""
+    return "".join(part() for part in parts(name))
+
+
+def parts(name: str) -> tuple[Callable[[], str], ...]:
+    """The same, to be made example by example or set by set."""
     for pack_name, rule in rules():
         if rule.id == name:
-            return "".join(_of_rule(pack_name, rule))
-    return "".join(_of_sets([case for case in cases() if _of_file(case.file) == name]))
+            return tuple(_of_rule(pack_name, rule))
+    sets = (case for case in cases() if _of_file(case.file) == name)
+    return tuple(partial(_of_set, case) for case in sets)
+
+
+def kept(name: str) -> tuple[str, ...]:
+    """The parts as they were written last; nothing in one but its title begins a line."""
+    written = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
+    return tuple(_TITLE.split(written)[1:])
 
 
 def judged(
@@ -111,15 +125,18 @@ def of_case(case: Case) -> tuple[Finding, ...]:
     return tuple(judged(pack("residency").rules, config, from_document(case.resources), defaults))
 
 
-def _of_rule(pack_name: str, rule: Rule[Any]) -> Iterator[str]:
+def _of_rule(pack_name: str, rule: Rule[Any]) -> Iterator[Callable[[], str]]:
     given = examples(pack_name, rule.id)
     for kind in KINDS:
         for example in given.get(kind, ()):
-            yield f"{kind}: {example['name']}\n"
-            said = of_example(pack_name, rule, example)
-            yield from _lines(said)
-            yield f"    at registration: {_digest(_early(pack_name, rule, example))}\n"
-            yield from _what_matters(pack_name, rule, example, said)
+            yield partial(_of_one, pack_name, rule, kind, example)
+
+
+def _of_one(pack_name: str, rule: Rule[Any], kind: str, example: Mapping[str, Any]) -> str:
+    said = of_example(pack_name, rule, example)
+    early = _digest(_early(pack_name, rule, example))
+    lines = [f"{kind}: {example['name']}\n", *_lines(said), f"    at registration: {early}\n"]
+    return "".join([*lines, *_what_matters(pack_name, rule, example, said)])
 
 
 def _early(pack_name: str, rule: Rule[Any], example: Mapping[str, Any]) -> tuple[Finding, ...]:
@@ -178,10 +195,8 @@ def _digest(said: Sequence[Finding]) -> str:
     return f"{refused} refused, {len(said) - refused} advised, {words}"
 
 
-def _of_sets(sets: Sequence[Case]) -> Iterator[str]:
-    for case in sets:
-        yield f"{case.id}\n"
-        yield from _lines(of_case(case))
+def _of_set(case: Case) -> str:
+    return "".join([f"{case.id}\n", *_lines(of_case(case))])
 
 
 def _lines(said: Sequence[Finding]) -> Iterator[str]:

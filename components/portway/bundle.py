@@ -11,6 +11,7 @@ import stat
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "portway_runtime"
@@ -54,8 +55,9 @@ def runtime_files() -> dict[str, bytes]:
     return dict(sorted(files.items()))
 
 
+@cache
 def runtime_digest() -> str:
-    """The SHA-256 of the zip, 64 hexadecimal digits, without writing it."""
+    """The SHA-256 of the zip, 64 hexadecimal digits, without writing it; read once in a process."""
     return hashlib.sha256(_archive(runtime_files())).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """The contract a target signs: what a place to run must say, plan and create."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -177,6 +177,11 @@ class Target:
         facts: by type token, how a gate reads the resources this target creates.
         meters: pure; what is billed of everything that a plan of this target creates.
         rates: what the vendors of this target charge, read once.
+        regions: every region it is sold in, sorted.
+        place: the plainest placement of a spec in one of them: the options it needs and no others;
+            names that only the user knows (a project, a cluster, a caller) are stand-ins.
+        without: what an option may buy beyond the plainest placement, by the name people call it,
+            and the options that do without it.
     """
 
     name: str
@@ -187,3 +192,6 @@ class Target:
     facts: Mapping[str, ResourceFacts]
     meters: Callable[[Plan], tuple[Meter, ...]]
     rates: Callable[[], RateTable]
+    regions: Callable[[], tuple[str, ...]]
+    place: Callable[[InferenceServiceSpec, str], Placement]
+    without: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])

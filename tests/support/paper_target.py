@@ -97,4 +97,7 @@ TARGET = Target(
     facts={},
     meters=meters,
     rates=rates,
+    regions=lambda: REGIONS,
+    place=lambda spec, region: Placement(target=NAME, region=region, environment="prod"),
+    without={"many-sheets": {"sheets": 1}},
 )

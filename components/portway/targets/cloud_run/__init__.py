@@ -4,6 +4,7 @@ from portway.target import Capabilities, Target
 from portway.targets.cloud_run.facts import FACTS
 from portway.targets.cloud_run.meters import meters
 from portway.targets.cloud_run.options import CloudRunOptions
+from portway.targets.cloud_run.places import WITHOUT, place, regions
 from portway.targets.cloud_run.plan import plan
 from portway.targets.cloud_run.prices import rates
 
@@ -22,4 +23,7 @@ TARGET = Target(
     facts=FACTS,
     meters=meters,
     rates=rates,
+    regions=regions,
+    place=place,
+    without=WITHOUT,
 )

@@ -4,6 +4,7 @@ from portway.target import Capabilities, Target
 from portway.targets.kubernetes.facts import FACTS
 from portway.targets.kubernetes.meters import meters
 from portway.targets.kubernetes.options import KubernetesOptions
+from portway.targets.kubernetes.places import WITHOUT, place, regions
 from portway.targets.kubernetes.plan import plan
 from portway.targets.kubernetes.prices import rates
 
@@ -22,4 +23,7 @@ TARGET = Target(
     facts=FACTS,
     meters=meters,
     rates=rates,
+    regions=regions,
+    place=place,
+    without=WITHOUT,
 )

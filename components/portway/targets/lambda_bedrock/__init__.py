@@ -4,6 +4,7 @@ from portway.target import Capabilities, Target
 from portway.targets.lambda_bedrock.facts import FACTS
 from portway.targets.lambda_bedrock.meters import meters
 from portway.targets.lambda_bedrock.options import LambdaBedrockOptions
+from portway.targets.lambda_bedrock.places import place, regions
 from portway.targets.lambda_bedrock.plan import plan
 from portway.targets.lambda_bedrock.prices import rates
 
@@ -22,4 +23,6 @@ TARGET = Target(
     facts=FACTS,
     meters=meters,
     rates=rates,
+    regions=regions,
+    place=place,
 )

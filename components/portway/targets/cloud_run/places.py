@@ -1,0 +1,28 @@
+"""Where Cloud Run is sold with GPUs, and the plainest placement of a spec there. Pure."""
+
+from typing import Final
+
+from portway.spec import InferenceServiceSpec
+from portway.target import Placement
+from portway.targets.cloud_run.refusals import regions as sold
+
+WITHOUT: Final = {"zonal-redundancy": {"gpu_zonal_redundancy": False}}
+_PROJECT: Final = "your-project"
+_CALLER: Final = f"serviceAccount:caller@{_PROJECT}.iam.gserviceaccount.com"
+
+
+def regions() -> tuple[str, ...]:
+    """Every region that sells the L4, sorted."""
+    return tuple(sorted(sold()))
+
+
+def place(spec: InferenceServiceSpec, region: str) -> Placement:
+    """In a project and with a caller that the user has yet to name."""
+    options = {"invokers": [_CALLER]} if spec.access.auth == "iam" else {}
+    return Placement(
+        target="cloud-run",
+        region=region,
+        environment="prod",
+        options=options,
+        settings={"gcp:project": _PROJECT},
+    )

@@ -50,6 +50,11 @@ class CostContext:
     gpu_types: tuple[str, ...] | None = None
     elsewhere: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def has_limit(self) -> bool:
+        """Whether anything says what the stack may cost a month, and other rules hold it to that."""
+        return bool(self.budgets)
+
 
 @dataclass(frozen=True)
 class Declared:

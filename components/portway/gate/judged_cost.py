@@ -41,6 +41,7 @@ class Row:
         limit: the most, or the least, that passes.
         omitted: why leaving it out costs; "" where that is fine.
         within: path of the block that must be set for the omission to count.
+        given: path at which anything must be set for the row to apply.
         when: by path, the values with which the row applies; null stands for a value left out.
         unless: types; one of them that hangs on the resource (or names it) says what the row misses.
         advises: worth saying, refused by nobody.
@@ -56,6 +57,7 @@ class Row:
     allowed: tuple[Any, ...] = ()
     omitted: str = ""
     within: str = ""
+    given: str = ""
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
     unless: tuple[str, ...] = ()
     advises: bool = False
@@ -83,7 +85,7 @@ def judge_family(name: str) -> Judge:
     def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
         del context
         for row in _by_type(name).get(resource.type, ()):
-            if applies(row.when, resource) and not _is_said_beside(row, resource, stack):
+            if _is_about(row, resource) and not _is_said_beside(row, resource, stack):
                 yield from _of_row(row, resource)
 
     return judge
@@ -98,6 +100,11 @@ def number(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return read if read.is_finite() else None
+
+
+def _is_about(row: Row, resource: Resource) -> bool:
+    is_given = not row.given or bool(resource.properties.every(row.given))
+    return is_given and applies(row.when, resource)
 
 
 def _is_said_beside(row: Row, resource: Resource, stack: Stack | None) -> bool:

@@ -16,7 +16,7 @@ def machine_gpus(resource: Resource, stack: Stack | None) -> Iterator[int | tupl
     A template of the same stack is read there; before the whole stack is seen, nothing is said of one.
     """
     machines = _machines()
-    seen = list(_named(resource))
+    seen = list(machines_of(resource))
     for one in seen:
         yield _gpus_of(one, machines["uncounted_here"].get(resource.type, ""))
     paths: list[str] = machines["templates"].get(resource.type, [])
@@ -41,11 +41,12 @@ def _of_templates(
         )
         yield paths[0], f"{why}; create the template here"
     for template in templates:
-        for one in _named(template):
+        for one in machines_of(template):
             yield _gpus_of(one, "")
 
 
-def _named(resource: Resource) -> Iterator[Known | Unknown]:
+def machines_of(resource: Resource) -> Iterator[Known | Unknown]:
+    """The machine types that ``resource`` itself names."""
     for path in _machines()["paths"].get(resource.type, ()):
         yield from resource.properties.every(path)
 
@@ -55,7 +56,7 @@ def _gpus_of(seen: Known | Unknown, elsewhere: str) -> int | tuple[str, str]:
         return seen.path, f"{seen.path} is known only after deployment; make it a literal"
     machine = str(seen.value).strip().lower().rpartition("/")[2]
     count: int | None = _machines()["gpus"].get(machine)
-    if count is None and not _is_accelerated(machine):
+    if count is None and not is_accelerated(machine):
         return 0
     if elsewhere:
         return seen.path, f"{seen.path} is a machine with GPUs that cannot be counted; {elsewhere}"
@@ -65,7 +66,8 @@ def _gpus_of(seen: Known | Unknown, elsewhere: str) -> int | tuple[str, str]:
 
 
 @cache
-def _is_accelerated(machine: str) -> bool:
+def is_accelerated(machine: str) -> bool:
+    """Whether ``machine``, a name in lower case, is of a family that brings GPUs or the like."""
     return any(fnmatchcase(machine, pattern) for pattern in _machines()["accelerated"])
 
 

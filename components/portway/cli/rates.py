@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import click
 
 from portway.cli.output import console, output_options, print_json
+from portway.cli.rates_refresh import command as refresh
 from portway.pricing.money import CURRENCY
 from portway.pricing.rate import Rate, RateTable, oldest
 from portway.registry import load_target, registered
@@ -12,16 +13,21 @@ from portway.registry import load_target, registered
 _Row = tuple[str, Rate]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--target", type=click.Choice(registered()), help="Only the rates of one target.")
 @click.option("--region", help="Only the rates that count in this region.")
 @output_options
-def command(*, target: str | None, region: str | None, as_json: bool, no_color: bool) -> None:
+@click.pass_context
+def command(
+    context: click.Context, *, target: str | None, region: str | None, as_json: bool, no_color: bool
+) -> None:
     """List the rates behind every estimate: unit, region, amount, source, grade and age.
 
     A rate in region * was read from a source that names no region; it stands here with the highest
     regional mark-up known of its vendor already on it, and counts wherever no other rate does.
     """
+    if context.invoked_subcommand:
+        return
     today = datetime.now(UTC).date()
     rows = [
         (name, rate)
@@ -38,6 +44,9 @@ def command(*, target: str | None, region: str | None, as_json: bool, no_color: 
         print_json(document)
         return
     _print(rows, today, no_color=no_color)
+
+
+command.add_command(refresh)
 
 
 def _listed(table: RateTable, region: str | None) -> list[Rate]:

@@ -1,0 +1,1 @@
+"""Newer rates from the price lists that vendors publish for programs."""

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from typing import Any, cast
 
 from portway.gate.machines import machine_gpus
+from portway.gate.quantities import whole
 from portway.gate.resource import Resource, Stack
 from portway.gate.tables import NO_FACTS, both, reason, table, table_facts, target_facts
 from portway.gate.values import Known, Missing, Unknown, shown
@@ -17,6 +18,8 @@ from portway.target import ResourceFacts
 _TABLE = "capacity.json"
 _ZONE = re.compile(r".*-[a-z]+\d+-[a-z]")
 _ZONES_OF_A_REGION = 3
+_ABSURD = 10**9
+"""Nobody runs as many of anything; a number like that is a mistake."""
 
 
 class Kind(Enum):
@@ -102,21 +105,29 @@ def maximum(resource: Resource, facts: ResourceFacts) -> Count | Uncounted:
             absent = count
     if not found:
         return absent
-    most = max(found, key=lambda count: count.value)
     copies = list(resource.properties.leaves(*facts.replicas))
     for seen in copies:
         if isinstance(seen, Unknown):
             return Uncounted(seen.path, f"{seen.path} is known only after deployment")
-    return Count(most.value * (len(copies) or _zones(resource, most.path)), most.path)
+    counts = (
+        Count(one.value * _places(resource, one.path, len(copies)), one.path) for one in found
+    )
+    return max(counts, key=lambda count: count.value)
 
 
-def _zones(resource: Resource, path: str) -> int:
-    """How often a number that counts for each zone counts, where the zones are not listed.
+def _places(resource: Resource, path: str, listed: int) -> int:
+    """How often the number at ``path`` counts: in each of the ``listed`` places, or in all at once.
 
-    A regional node pool has nodes in three zones (docs.cloud.google.com: regional clusters).
+    Where zones are not listed, a regional node pool has nodes in three of them
+    (docs.cloud.google.com: regional clusters).
     """
-    if path not in table(_TABLE)["per_zone"].get(resource.type, ()):
+    per_zone: list[str] | None = table(_TABLE)["per_zone"].get(resource.type)
+    if per_zone is None:
+        return listed or 1
+    if path not in per_zone:
         return 1
+    if listed:
+        return listed
     location = resource.properties.get("location")
     is_zone = isinstance(location, Known) and _ZONE.fullmatch(str(location.value).strip().lower())
     return 1 if is_zone else _ZONES_OF_A_REGION
@@ -251,7 +262,10 @@ def _limit(resource: Resource, path: str) -> Count | Uncounted:
 
 
 def _number(seen: Known | Unknown | Missing) -> Count | Uncounted:
-    """A count of at least 0, given as a number or as its text; -1 means no limit to the clouds."""
+    """A count of at least 0, given as a number or as its text, also as Kubernetes writes amounts.
+
+    -1 means no limit to the clouds.
+    """
     if isinstance(seen, Missing):
         return Uncounted(seen.path, f"{seen.path} is not set", is_missing=True)
     if isinstance(seen, Unknown):
@@ -259,9 +273,9 @@ def _number(seen: Known | Unknown | Missing) -> Count | Uncounted:
             seen.path, f"{seen.path} is known only after deployment; make it a literal"
         )
     if isinstance(seen.value, str | int | float) and not isinstance(seen.value, bool):
-        text = str(seen.value)
-        if re.fullmatch(r"\d{1,9}(?:\.0+)?", text):
-            return Count(int(float(text)), seen.path)
-        if text == "-1":
+        count = whole(seen.value)
+        if count is not None and count < _ABSURD:
+            return Count(count, seen.path)
+        if str(seen.value) == "-1":
             return Uncounted(seen.path, f"{seen.path} is -1, which sets no limit", is_missing=True)
     return Uncounted(seen.path, f"{seen.path} is {shown(seen.value)}, which is no whole number")

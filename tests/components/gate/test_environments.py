@@ -1,0 +1,48 @@
+"""Where people only try things."""
+
+import pytest
+
+from portway.gate.environments import is_trial, labels
+from portway.gate.resource import Provider, Resource
+from portway.gate.values import View
+
+
+def one(stack: str = "", tags: object = None, defaults: object = None) -> Resource:
+    held = Provider("p", "urn:p", View({"defaultTags": defaults}))
+    return Resource(f"urn:pulumi:{stack}::shop::t::n", "n", "t", View({"tags": tags}), held)
+
+
+@pytest.mark.parametrize(
+    "stack",
+    ["dev", "chat.dev.cloud-run", "staging", "qa2", "alice-sandbox", "pr1234", "PR-7", "Test"],
+)
+def test_the_name_of_a_stack_says_that_it_is_for_trials(stack: str) -> None:
+    assert is_trial(one(stack))
+
+
+@pytest.mark.parametrize(
+    "stack",
+    ["chat.prod.kubernetes", "main", "devices", "latest", "load-test.prod", "live", "x" * 300, ""],
+)
+def test_another_name_says_nothing_of_the_kind(stack: str) -> None:
+    assert not is_trial(one(stack))
+
+
+def test_what_a_resource_says_of_itself_counts_before_its_provider_and_its_stack() -> None:
+    assert not is_trial(one("dev", {"Environment": "prod"}))
+    assert is_trial(one("main", {"app:env": "dev"}, {"tags": {"env": "prod"}}))
+    assert not is_trial(one("dev", {}, '{"tags": {"env": "production"}}'))
+    assert not is_trial(one("dev", None, {"environment": "prd"}))
+    assert is_trial(one("dev", {"Environment": "blue", "name": "prod"}))
+
+
+def test_tags_come_as_a_mapping_or_as_a_list() -> None:
+    assert list(labels(one(tags=[{"key": "a", "value": "b"}, "c"], defaults={"d": "e"}))) == [
+        ("a", "b"),
+        ("d", "e"),
+    ]
+
+
+@pytest.mark.parametrize("tags", [3, "text", [None], {"env": 3}, {"env": ["dev"]}])
+def test_tags_of_another_shape_say_nothing(tags: object) -> None:
+    assert not is_trial(one("main", tags, tags))

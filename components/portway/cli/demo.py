@@ -109,7 +109,8 @@ _NEXT = (
 
 
 def _monthly(stack: str) -> Monthly | None:
-    return estimated(load_stack(find_project(), stack)).estimate.monthly
+    project = find_project()
+    return estimated(load_stack(project, stack), project).estimate.monthly
 
 
 def _shown(monthly: Monthly | None) -> str:

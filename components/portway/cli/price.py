@@ -1,6 +1,7 @@
 """``portway price``: what a stack costs a month, at least, as expected and at most."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -8,6 +9,7 @@ import click
 from portway.cli.output import console, output_options, print_json
 from portway.estimates import PlanEstimate, estimate_plan
 from portway.models import find
+from portway.price_lists.refresh import FOLDER, with_newer
 from portway.pricing.estimate import Line
 from portway.pricing.money import money_shown
 from portway.registry import load_target
@@ -28,8 +30,9 @@ def command(context: click.Context, *, stack: str, as_json: bool, no_color: bool
     Pure: no network, no Pulumi, no credentials. Exit code 1 where something has no rate in the
     stack's region: then there is no total. Being over budget is for the gate to refuse.
     """
-    loaded = load_stack(find_project(), stack)
-    found = estimated(loaded)
+    project = find_project()
+    loaded = load_stack(project, stack)
+    found = estimated(loaded, project)
     if not found.has_traffic:
         advice = "is missing; declare requests_per_day to know what to expect"
         click.echo(f"{loaded.spec_file}: traffic: {advice}", err=True)
@@ -42,13 +45,13 @@ def command(context: click.Context, *, stack: str, as_json: bool, no_color: bool
     context.exit(1 if found.estimate.unpriced else 0)
 
 
-def estimated(loaded: Stack) -> PlanEstimate:
-    """The estimate of a stack that was read.
+def estimated(loaded: Stack, project: Path) -> PlanEstimate:
+    """The estimate of a stack that was read, at the rates that ``project`` keeps and those shipped.
 
     Raises:
-        BadInput: its target refuses the spec at its placement.
+        BadInput: its target refuses the spec at its placement, or a rates file of the project is none.
     """
-    target = load_target(loaded.placement.target)
+    target = with_newer(load_target(loaded.placement.target), project / FOLDER)
     return estimate_plan(target, plan_stack(loaded), loaded.spec, find(loaded.spec.model))
 
 

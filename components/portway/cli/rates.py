@@ -6,9 +6,12 @@ import click
 
 from portway.cli.output import console, output_options, print_json
 from portway.cli.rates_refresh import command as refresh
+from portway.errors import BadInput
+from portway.price_lists.refresh import FOLDER, with_newer
 from portway.pricing.money import CURRENCY
 from portway.pricing.rate import Rate, RateTable, oldest
 from portway.registry import load_target, registered
+from portway.spec.project import find_project
 
 _Row = tuple[str, Rate]
 
@@ -32,7 +35,7 @@ def command(
     rows = [
         (name, rate)
         for name in ([target] if target else registered())
-        for rate in _listed(load_target(name).rates(), region)
+        for rate in _listed(_counted(name), region)
     ]
     if as_json:
         first = oldest(rate for _, rate in rows)
@@ -47,6 +50,16 @@ def command(
 
 
 command.add_command(refresh)
+
+
+def _counted(target: str) -> RateTable:
+    """What counts here: in a project, also the rates that it keeps itself."""
+    shipped = load_target(target)
+    try:
+        project = find_project()
+    except BadInput:
+        return shipped.rates()
+    return with_newer(shipped, project / FOLDER).rates()
 
 
 def _listed(table: RateTable, region: str | None) -> list[Rate]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Final
 from portway.errors import BadInput, Problem
 from portway.price_lists.amazon import Listed, Unmatched
 from portway.pricing.rate import Grade, Rate, RateTable, Tier, read_rates
+from portway.target import Target
 
 FOLDER: Final = Path("policies") / "rates"
 """Below the project's folder: one file for each target, reviewed like the packs' configuration."""
@@ -138,3 +139,16 @@ def _tiers(rate: Rate) -> tuple[tuple[Decimal | None, Decimal], ...]:
         return (tier.up_to, tier.amount)
 
     return tuple(one(tier) for tier in rate.tiers)
+
+
+def with_newer(target: Target, folder: Path) -> Target:
+    """``target`` with the rates that the project keeps in ``folder`` counted in place of its own.
+
+    Raises:
+        BadInput: the project's file is no rates file.
+    """
+    kept = newer(folder, target.name)
+    if not (kept.rates or kept.anywhere):
+        return target
+    both = target.rates() + kept
+    return replace(target, rates=lambda: both)

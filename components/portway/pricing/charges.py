@@ -37,6 +37,24 @@ def charges(meters: Iterable[Meter], work: Work) -> tuple[Charge, ...]:
     return tuple(charge for meter in meters for charge in _charges(meter, work))
 
 
+def pool_of(meter: Held, work: Work) -> Pool:
+    """One pool of what is held, as it serves ``work``.
+
+    Raises:
+        Unbounded: it has no maximum.
+    """
+    if meter.most is None:
+        raise Unbounded(meter.resource)
+    return Pool(
+        meter.least,
+        meter.most,
+        meter.concurrency,
+        work.request_seconds,
+        float(meter.hold_seconds),
+        float(meter.start_seconds),
+    )
+
+
 @singledispatch
 def _charges(meter: Meter, work: Work) -> Iterator[Charge]:
     raise TypeError(f"no arithmetic for {type(meter).__name__}, with {work}")
@@ -58,16 +76,7 @@ def _(meter: NoCharge, work: Work) -> Iterator[Charge]:
 
 @_charges.register
 def _(meter: Held, work: Work) -> Iterator[Charge]:
-    if meter.most is None:
-        raise Unbounded(meter.resource)
-    pool = Pool(
-        meter.least,
-        meter.most,
-        meter.concurrency,
-        work.request_seconds,
-        float(meter.hold_seconds),
-        float(meter.start_seconds),
-    )
+    pool = pool_of(meter, work)
     expected = _seconds(running(work.demand, pool).instance_hours)
     released = _seconds(running(work.demand, replace(pool, hold_seconds=0.0)).instance_hours)
     seconds = Quantities(
@@ -75,7 +84,7 @@ def _(meter: Held, work: Work) -> Iterator[Charge]:
         # Releasing at once may start so often that it saves nothing; it never costs more.
         expected_low=min(released, expected),
         expected=expected,
-        ceiling=meter.most * SECONDS_PER_MONTH,
+        ceiling=pool.most * SECONDS_PER_MONTH,
     ).times(Decimal(meter.copies))
     yield from _of_parts(meter.resource, meter.region, meter.parts, seconds)
 

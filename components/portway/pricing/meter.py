@@ -71,6 +71,7 @@ class PerRequest:
         timeout_seconds: the longest that one request may take.
         free_requests: requests a month that the vendor gives to an account.
         transfer_sku: of streamed bytes, where they are billed; units of one GB.
+        start_seconds: the longest that a new environment may take to start; None where it is not known.
         shape: one environment, for a reader.
     """
 
@@ -85,6 +86,7 @@ class PerRequest:
     free_requests: int = 0
     transfer_sku: str = ""
     warm_parts: tuple[Part, ...] = ()
+    start_seconds: int | None = None
     shape: str = ""
 
 

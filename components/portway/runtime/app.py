@@ -9,6 +9,7 @@ from .errors import CLIENT_CLOSED, WireError, internal, model_not_found, unavail
 from .exchange import Request, Response, error_response, json_response
 from .jsons import JsonObject
 from .keys import Keys
+from .metered import Metering, Unmetered
 from .pump import Cancelled
 from .upstream import Upstream
 
@@ -30,11 +31,13 @@ class App:
         keys: Keys,
         upstream: Upstream,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        *,
+        metering: Metering | None = None,
     ) -> None:
         self._config = config
         self._keys = keys
         self._upstream = upstream
-        self._chat = Chat(config, upstream, heartbeat_seconds)
+        self._chat = Chat(config, upstream, metering or Unmetered(), heartbeat_seconds)
         self.draining = False
         """Set while the process winds down: it is then no longer ready."""
 

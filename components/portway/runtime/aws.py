@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import Any
 
 
-def make_client(service: str, region: str | None, **settings: object) -> Any:  # noqa: ANN401
+def make_client(
+    service: str, region: str | None, *, connect_seconds: float = 5, **settings: object
+) -> Any:  # noqa: ANN401
     """A botocore client; the SDK publishes no types, so callers narrow it to a protocol.
 
     `settings` are botocore `Config` arguments. Endpoints follow the SDK's own environment
@@ -17,7 +19,9 @@ def make_client(service: str, region: str | None, **settings: object) -> Any:  #
     """
     session = _botocore("botocore.session").get_session()
     config = _botocore("botocore.config").Config(
-        connect_timeout=5, retries={"total_max_attempts": 1, "mode": "standard"}, **settings
+        connect_timeout=connect_seconds,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        **settings,
     )
     return session.create_client(service, region_name=region, config=config)
 

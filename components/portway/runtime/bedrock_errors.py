@@ -70,7 +70,10 @@ def _by_code(code: str, message: str, model: str) -> WireError:
             return deadline_exceeded("The model took too long.", detail=detail)
         case "serviceunavailable":
             return unavailable(
-                "The model is unavailable; try again shortly.", retry_after_seconds=2, detail=detail
+                "The model is unavailable; try again shortly.",
+                retry_after_seconds=2,
+                unasked=True,
+                detail=detail,
             )
         case "modelerror" | "modelstreamerror" | "internalserver" | "internalfailure":
             return upstream_error("The model failed on this request.", detail=detail)
@@ -91,7 +94,11 @@ def _without_response(error: Exception) -> WireError:
     if name == "ParamValidationError":
         return invalid("The request has a field that this model's service does not take.")
     if name in {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"}:
-        return unavailable("The model's service cannot be reached.", detail=name)
+        return unavailable(
+            "The model's service cannot be reached.",
+            unasked=name != "ConnectionClosedError",
+            detail=name,
+        )
     if name == "ReadTimeoutError":
         return deadline_exceeded("The model took too long.", detail=name)
     if "Credential" in name:

@@ -12,6 +12,7 @@ from .errors import CLIENT_CLOSED, WireError, internal, rate_limited, upstream_e
 from .exchange import Request, Response, json_response
 from .jsons import JsonObject, as_object
 from .log import Record
+from .metered import Held, Metering
 from .pump import Cancelled, pump
 from .upstream import ChatRequest, Upstream
 from .validate import chat_request
@@ -26,10 +27,15 @@ class Chat:
     """Answers chat requests, at most `config.concurrency` at once."""
 
     def __init__(
-        self, config: Config, upstream: Upstream, heartbeat_seconds: float = HEARTBEAT_SECONDS
+        self,
+        config: Config,
+        upstream: Upstream,
+        metering: Metering,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._config = config
         self._upstream = upstream
+        self._metering = metering
         self._heartbeat_seconds = heartbeat_seconds
         self._slots = threading.BoundedSemaphore(config.concurrency)
 
@@ -40,7 +46,8 @@ class Chat:
             WireError: it fails before the first piece of the answer.
             Cancelled: the client hung up.
         """
-        chat = chat_request(request.read_body(), self._config, request.record.request_id)
+        body = request.read_body()
+        chat = chat_request(body, self._config, request.record.request_id)
         request.record.model = self._config.model
         request.record.stream = chat.stream
         if not self._slots.acquire(blocking=False):
@@ -50,26 +57,38 @@ class Chat:
             )
         slot = _Slot(self._slots)
         try:
-            if chat.stream:
-                return self._streamed(request, chat, slot)
-            response = self._whole(request, chat)
+            return self._metered(request, chat, len(body), slot)
         except BaseException:
             slot.free()
             raise
+
+    def _metered(
+        self, request: Request, chat: ChatRequest, body_bytes: int, slot: "_Slot"
+    ) -> Response:
+        held = self._metering.reserve(chat, body_bytes, request.record)
+        try:
+            if chat.stream:
+                return self._streamed(request, chat, slot, held)
+            response = self._whole(request, chat, held)
+        except BaseException as error:
+            held.end(request.record, error)
+            raise
+        held.end(request.record)
         slot.free()
         return response
 
-    def _whole(self, request: Request, chat: ChatRequest) -> Response:
+    def _whole(self, request: Request, chat: ChatRequest, held: Held) -> Response:
         def work() -> Iterator[JsonObject]:
             yield self._upstream.complete(chat, request.cancellation)
 
         with closing(self._pump(work, request)) as pieces:
             raw = _first(pieces)
+        held.count(raw.get("usage"))
         answer = shape.completion(raw, self._identity())
         _count(answer.get("usage"), request.record)
         return json_response(200, answer)
 
-    def _streamed(self, request: Request, chat: ChatRequest, slot: "_Slot") -> Response:
+    def _streamed(self, request: Request, chat: ChatRequest, slot: "_Slot", held: Held) -> Response:
         def work() -> Iterator[JsonObject]:
             return self._upstream.stream(chat, request.cancellation)
 
@@ -84,6 +103,7 @@ class Chat:
                 self._identity(),
                 request.record,
                 slot,
+                held,
                 include_usage=chat.include_usage,
             )
         except BaseException:
@@ -128,6 +148,7 @@ class _AnswerStream:
         identity: shape.Identity,
         record: Record,
         slot: _Slot,
+        held: Held,
         *,
         include_usage: bool,
     ) -> None:
@@ -135,6 +156,7 @@ class _AnswerStream:
         self._identity = identity
         self._record = record
         self._slot = slot
+        self._held = held
         self._include_usage = include_usage
         self._usage: JsonObject | None = None
         self._opened = False
@@ -160,8 +182,9 @@ class _AnswerStream:
         self._ended = True
 
     def close(self) -> None:
-        """Stop the upstream and give the slot back; note a client that left early."""
+        """Stop the upstream, settle, give the slot back; note a client that left early."""
         self._rest.close()
+        self._held.end(self._record)
         self._slot.free()
         if not self._ended:
             self._record.status = CLIENT_CLOSED
@@ -182,6 +205,7 @@ class _AnswerStream:
         usage = as_object(piece.get("usage"))
         if usage is not None:
             self._usage = usage
+            self._held.count(usage)
             _count(usage, self._record)
 
     def _end(self) -> bytes:

@@ -3,7 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from .meter_settings import MeterSettings
 
 _LARGEST_PORT = 65535
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}")
@@ -42,6 +46,7 @@ class Config:
     bind: str = "0.0.0.0"  # noqa: S104 - the process is its container's only server
     port: int = 8080
     aws_region: str | None = None
+    meter: "MeterSettings | None" = None
 
     @property
     def bedrock_model(self) -> str | None:
@@ -122,6 +127,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         bind=read.optional("PORTWAY_BIND") or Config.bind,
         port=read.integer("PORT", "a TCP port", least=0, default=Config.port),
         aws_region=region,
+        meter=_meter(read),
     )
     if not read.faults and config.max_output_tokens > config.context_tokens:
         read.faults.append(
@@ -160,6 +166,16 @@ def _upstream(read: _Reader) -> str:
             "(a server beside this one) or bedrock:<model or inference profile id>"
         )
     return upstream
+
+
+def _meter(read: _Reader) -> "MeterSettings | None":
+    given = read.optional("PORTWAY_METER")
+    if given is None:
+        return None
+    from .meter_settings import read_meter  # noqa: PLC0415 - only where something is metered
+
+    most = read.optional("PORTWAY_MAX_OUTPUT_TOKENS") or ""
+    return read_meter(given, int(most) if re.fullmatch(r"[0-9]{1,15}", most) else 1, read.faults)
 
 
 def _upstream_model(read: _Reader, *, bedrock: bool) -> str:

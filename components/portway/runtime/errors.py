@@ -17,6 +17,8 @@ class WireError(Exception):
         param: path of the offending request field, such as `messages[0].content`.
         retry_after_seconds: sent as `retry-after` when trying again can help.
         allow: sent as `allow` with a 405.
+        final: trying again is useless; OpenAI's clients are told not to.
+        unasked: the model did no work for it, so it costs nothing.
         detail: for the operator's log only.
     """
 
@@ -30,6 +32,8 @@ class WireError(Exception):
         param: str | None = None,
         retry_after_seconds: int | None = None,
         allow: str | None = None,
+        final: bool = False,
+        unasked: bool | None = None,
         detail: str | None = None,
     ) -> None:
         super().__init__(message)
@@ -40,6 +44,8 @@ class WireError(Exception):
         self.param = param
         self.retry_after_seconds = retry_after_seconds
         self.allow = allow
+        self.final = final
+        self.unasked = status < 500 if unasked is None else unasked  # noqa: PLR2004 - HTTP's classes
         self.detail = detail
 
     def body(self) -> JsonObject:
@@ -59,6 +65,8 @@ class WireError(Exception):
             found["retry-after"] = str(self.retry_after_seconds)
         if self.allow is not None:
             found["allow"] = self.allow
+        if self.final:
+            found["x-should-retry"] = "false"
         return found
 
 
@@ -123,6 +131,23 @@ def rate_limited(
     )
 
 
+def quota_spent(message: str) -> WireError:
+    """Past the month's budget: 429, and not worth trying again before the next month."""
+    return WireError(429, message, kind="insufficient_quota", code="insufficient_quota", final=True)
+
+
+def meter_unavailable(*, detail: str | None = None) -> WireError:
+    """The budget cannot be checked, and the service refuses without: 503."""
+    return unavailable(
+        "The budget of this service cannot be checked at the moment, and it answers nothing "
+        "unchecked; try again shortly.",
+        code="meter_unavailable",
+        retry_after_seconds=5,
+        unasked=True,
+        detail=detail,
+    )
+
+
 def upstream_error(message: str, *, detail: str | None = None) -> WireError:
     """The model server answered with something that is no answer: 502."""
     return WireError(502, message, kind="server_error", code="upstream_error", detail=detail)
@@ -133,6 +158,7 @@ def unavailable(
     *,
     code: str = "upstream_unavailable",
     retry_after_seconds: int = 5,
+    unasked: bool = False,
     detail: str | None = None,
 ) -> WireError:
     """Nothing there to answer, for now: 503."""
@@ -142,6 +168,7 @@ def unavailable(
         kind="server_error",
         code=code,
         retry_after_seconds=retry_after_seconds,
+        unasked=unasked,
         detail=detail,
     )
 

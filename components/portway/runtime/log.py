@@ -16,7 +16,10 @@ _lock = threading.Lock()
 
 @dataclass
 class Record:
-    """What is remembered of one request until it is logged. Times are `time.monotonic` seconds."""
+    """What is remembered of one request until it is logged. Times are `time.monotonic` seconds.
+
+    `metered_tokens` and `metered_micro_usd` are what the meter counted; without one they are absent.
+    """
 
     request_id: str
     method: str
@@ -27,6 +30,8 @@ class Record:
     stream: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    metered_tokens: int | None = None
+    metered_micro_usd: int | None = None
     first_token_ms: float | None = None
     error: str | None = None
     detail: str | None = None
@@ -58,6 +63,9 @@ class Record:
             "duration_ms": _since(self.started),
             "error": self.error,
         }
+        for name in ("metered_tokens", "metered_micro_usd"):
+            if (metered := getattr(self, name)) is not None:
+                line[name] = metered
         if self.detail is not None:
             line["detail"] = self.detail
         return line

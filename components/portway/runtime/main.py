@@ -10,6 +10,7 @@ from .app import App
 from .config import BadConfig, Config, read_config
 from .keys import BadKeys, open_keys
 from .log import write_event
+from .metered import open_metering
 from .runtime_api import RuntimeApi, RuntimeApiError
 from .upstream import Upstream
 
@@ -28,14 +29,18 @@ def run(env: Mapping[str, str]) -> int:
     api = RuntimeApi(address) if address else None
     try:
         config = read_config(env)
-        app = App(config, open_keys(config), open_upstream(config))
+        metering = open_metering(config)
+        app = App(config, open_keys(config), open_upstream(config), metering=metering)
     except (BadConfig, BadKeys, ImportError) as error:
         message = str(error) if isinstance(error, BadConfig) else f"portway runtime: {error}"
         sys.stderr.write(f"{message}\n")
         if api is not None:
             _report(api, message)
         return EXIT_BAD_CONFIG
-    return _serve_http(app, config) if api is None else _serve_lambda(app, config, api)
+    try:
+        return _serve_http(app, config) if api is None else _serve_lambda(app, config, api)
+    finally:
+        metering.close()
 
 
 def handler(event: object, context: object) -> NoReturn:

@@ -73,6 +73,7 @@ def translate(status: int, body: object, headers: Mapping[str, str], model: str)
         return unavailable(
             "The model server is not ready.",
             retry_after_seconds=_retry_after(headers, 5),
+            unasked=True,
             detail=detail,
         )
     if status in {408, 504}:

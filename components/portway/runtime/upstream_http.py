@@ -141,7 +141,9 @@ class HttpUpstream:
             sock = socket.create_connection(self._address, timeout=seconds or _CONNECT_SECONDS)
         except OSError as error:
             raise unavailable(
-                "The model server is not up.", detail=error.strerror or type(error).__name__
+                "The model server is not up.",
+                unasked=True,
+                detail=error.strerror or type(error).__name__,
             ) from error
         sock.settimeout(seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

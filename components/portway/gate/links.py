@@ -16,10 +16,17 @@ def meant(resource: Resource, path: str, stack: Stack, types: Collection[str]) -
     By its name where the value is a literal; else by where the engine says that the value comes from.
     """
     found = [one for one in _named(resource, path, stack) if one.type in types]
-    if found:
-        return found
+    return found or sources(resource, path, stack, types)
+
+
+def sources(resource: Resource, path: str, stack: Stack, types: Collection[str]) -> list[Resource]:
+    """The resources of ``types`` from which the value of ``resource`` at ``path`` comes.
+
+    The engine says so of a whole top-level property, not of each value in it.
+    """
     urns = (resource.depends_on or {}).get(str(steps(path)[0]), ())
-    return [stack.by_urn[urn] for urn in urns if urn in stack.by_urn and _is(urn, stack, types)]
+    known = (stack.by_urn[urn] for urn in urns if urn in stack.by_urn)
+    return [one for one in known if one.type in types]
 
 
 def of_types(stack: Stack, types: Collection[str]) -> tuple[Resource, ...]:
@@ -60,10 +67,6 @@ def _names_of(resource: Resource) -> Iterator[str]:
     for seen in map(resource.properties.get, _NAMES):
         if isinstance(seen, Known) and isinstance(seen.value, str) and seen.value:
             yield seen.value
-
-
-def _is(urn: str, stack: Stack, types: Collection[str]) -> bool:
-    return stack.by_urn[urn].type in types
 
 
 @lru_cache(maxsize=4)

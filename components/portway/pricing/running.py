@@ -12,12 +12,14 @@ that are hardly held are replayed instead (``portway.pricing.replay``).
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 from portway.pricing.demand import Demand
 from portway.pricing.money import HOURS_PER_MONTH
+from portway.pricing.poisson import below, exactly
 from portway.pricing.pool import Pool, Running
 from portway.pricing.replay import steady
 
@@ -79,9 +81,10 @@ def _hours(demand: Demand, pool: Pool) -> _Hours:
 def _replayed(steps: _Hours, pool: Pool) -> tuple[float, float]:
     """Instances beyond the least, and starts a second: averages over the cycle."""
     known = _curve(pool, min(steps.rates), max(steps.rates))
+    at_rate = {rate: _between(known, rate) for rate in dict.fromkeys(steps.rates)}
     running_, starts = 0.0, 0.0
     for rate, is_full in zip(steps.rates, steps.is_full, strict=True):
-        here, started = _between(known, rate)
+        here, started = at_rate[rate]
         running_ += float(pool.most - pool.least) if is_full else here
         starts += 0.0 if is_full else started
     return running_ / len(steps.rates), starts / len(steps.rates)
@@ -155,26 +158,37 @@ def _instance(
         0.0 if still == 0 else still * crossing
         for still, crossing in zip(idle, level.crossings, strict=True)
     ]
-    following = [
-        0.0 if not (number and started) else started * _overflow(pool, number, rate)
-        for started, rate in zip(starts, steps.rates, strict=True)
-    ]
+    following = [0.0] * len(starts)
+    if number:
+        more = _by_rate(steps.rates, lambda rate: _overflow(pool, number, rate))
+        following = [
+            started * part if started else 0.0 for started, part in zip(starts, more, strict=True)
+        ]
     return 1 - sum(idle) / len(idle), sum(starts) / len(idle), following
 
 
 def _overflow(pool: Pool, number: int, rate: float) -> float:
     """The probability that requests fill instance ``number`` while it starts, and need another."""
-    full = 1 - _below(number * pool.concurrency, rate * pool.duration_seconds)
-    return 1 - _below(pool.concurrency, rate * full * pool.start_seconds)
+    full = 1 - below(number * pool.concurrency, rate * pool.duration_seconds)
+    return 1 - below(pool.concurrency, rate * full * pool.start_seconds)
 
 
-def _surge(started: float, pool: Pool, number: int, rate: float) -> float:
-    """Starts a second of ``number`` by requests that came while the first instance started.
+def _surge(started: float, enough: float) -> float:
+    """Starts a second of an instance by requests that came while the first instance started.
 
     An empty pool starts at most once in a step, so the probability of a step is made a rate.
+
+    Args:
+        started: starts a second of the empty pool.
+        enough: the probability that so many come while it starts.
     """
-    enough = 1 - _below(number * pool.concurrency, rate * pool.start_seconds)
     return -math.log1p(-min(started * _STEP_SECONDS * enough, 1 - _NEGLIGIBLE)) / _STEP_SECONDS
+
+
+def _by_rate(rates: Sequence[float], function: Callable[[float], float]) -> list[float]:
+    """``function`` of each rate, asked once for each that differs: a profile has few of them."""
+    known = {rate: function(rate) for rate in dict.fromkeys(rates)}
+    return [known[rate] for rate in rates]
 
 
 class _Level:
@@ -185,83 +199,88 @@ class _Level:
     ) -> None:
         self._full = steps.is_full
         self._pool = pool
-        needed = number * pool.concurrency + 1
-        self._below = [_below(needed, rate * pool.duration_seconds) for rate in steps.rates]
-        loads = [rate * pool.duration_seconds for rate in steps.rates]
-        self._again = [
-            0.0 if load == 0 else _again(rate, needed, load)
-            for rate, load in zip(steps.rates, loads, strict=True)
-        ]
-        self._climbs = [
-            _crossing(rate, needed, load) for rate, load in zip(steps.rates, loads, strict=True)
-        ]
-        self._surges = [
-            more + (_surge(started, pool, number, rate) if number else 0.0)
-            for rate, started, more in zip(steps.rates, first, surge, strict=True)
-        ]
+        self._steps = len(steps.rates)
+        needed, duration = number * pool.concurrency + 1, pool.duration_seconds
+        self._below = _by_rate(steps.rates, lambda rate: below(needed, rate * duration))
+        again = _by_rate(steps.rates, lambda rate: _again(rate, needed, rate * duration))
+        self._climbs = _by_rate(steps.rates, lambda rate: _crossing(rate, needed, rate * duration))
+        self._surges = surge
+        if number:
+            came, starting = number * pool.concurrency, pool.start_seconds
+            enough = _by_rate(steps.rates, lambda rate: 1 - below(came, rate * starting))
+            self._surges = [
+                more + _surge(started, part)
+                for started, more, part in zip(first, surge, enough, strict=True)
+            ]
         self.crossings = [
             climb + more for climb, more in zip(self._climbs, self._surges, strict=True)
+        ]
+        self._soon = _soon(pool, again)
+        self._never_idle = [
+            full or math.isinf(crossing)
+            for full, crossing in zip(self._full, self.crossings, strict=True)
         ]
 
     def idle(self) -> list[float]:
         """For each step the probability that the instance does not run."""
-        if len(self._below) == 1:
+        if self._steps == 1:
             return [0.0 if self._full[0] else self._constant(0, self._pool.hold_seconds)]
         window = 2 + int((self._pool.hold_seconds + self._pool.start_seconds) / _STEP_SECONDS)
         found: list[float] = []
         alike = 0
-        for step, crossing in enumerate(self.crossings):
-            is_same = (
-                crossing == self.crossings[step - 1] and self._full[step] == self._full[step - 1]
-            )
+        crossings, full = self.crossings, self._full
+        for step, crossing in enumerate(crossings):
+            is_same = crossing == crossings[step - 1] and full[step] == full[step - 1]
             alike = alike + 1 if is_same else 0
             found.append(found[-1] if alike > window else self._idle(step))
         return found
 
     def _constant(self, step: int, hold: float) -> float:
         crossing = self.crossings[step]
-        expected = 0.0 if hold == 0 else crossing * hold + self._soon(step)
+        expected = 0.0 if hold == 0 else crossing * hold + self._soon[step]
         expected += self._surges[step] * self._pool.start_seconds
         return self._starting(step, self._below[step] * math.exp(-min(expected, _CERTAIN)))
 
     def _idle(self, step: int) -> float:
         """No moment of the last ``hold_seconds`` before the middle of ``step`` needed it."""
         left, expected, at, part = self._pool.hold_seconds, 0.0, step, _STEP_SECONDS / 2
+        crossings, never_idle = self.crossings, self._never_idle
         while True:
-            crossing = self.crossings[at]
-            if self._full[at] or math.isinf(crossing):
+            if never_idle[at]:
                 return 0.0
-            spent = min(left, part)
-            expected += crossing * spent
+            spent = left if left < part else part
+            expected += crossings[at] * spent
             left -= spent
             if left <= 0 or expected > _CERTAIN:
                 break
-            at, part = (at - 1) % len(self._below), _STEP_SECONDS
-        expected += self._soon(at) + self._surged(at, part - spent)
+            at, part = (at - 1) % self._steps, _STEP_SECONDS
+        expected += self._soon[at] + self._surged(at, part - spent)
         return self._starting(step, self._below[at] * math.exp(-min(expected, _CERTAIN)))
 
     def _surged(self, step: int, part: float) -> float:
         """Instances that a surge started before the hold, and that were still starting then."""
-        left, expected = self._pool.start_seconds, 0.0
+        left, expected, surges = self._pool.start_seconds, 0.0, self._surges
         while left > 0:
-            spent = min(left, part)
-            expected += self._surges[step] * spent
+            spent = left if left < part else part
+            expected += surges[step] * spent
             left -= spent
-            step, part = (step - 1) % len(self._below), _STEP_SECONDS
+            step, part = (step - 1) % self._steps, _STEP_SECONDS
         return expected
-
-    def _soon(self, step: int) -> float:
-        """Crossings beyond the lasting rate: soon after another, while as many are in flight."""
-        near = _NEAR * self._pool.duration_seconds
-        if near <= 0:
-            return 0.0
-        return self._again[step] * near * -math.expm1(-self._pool.hold_seconds / near)
 
     def _starting(self, step: int, idle: float) -> float:
         """Less idle by the starts: each lasts ``start_seconds``, and nothing is answered in them."""
         if idle == 0:
             return 0.0
         return idle / (1 + idle * self._climbs[step] * self._pool.start_seconds)
+
+
+def _soon(pool: Pool, again: list[float]) -> list[float]:
+    """Crossings beyond the lasting rate: soon after another, while as many are in flight."""
+    near = _NEAR * pool.duration_seconds
+    if near <= 0:
+        return [0.0] * len(again)
+    factor = -math.expm1(-pool.hold_seconds / near)
+    return [one * near * factor for one in again]
 
 
 @lru_cache(maxsize=65_536)
@@ -275,28 +294,17 @@ def _crossing(rate: float, needed: int, load: float) -> float:
         return rate if needed == 1 else 0.0
     climb = 0.0
     for count in range(min(math.ceil(load), needed - 1), needed):
-        at_most = _below(count + 1, load)
-        climb += at_most / _exactly(count, load) if at_most > 0 else 0.0
+        at_most, one = below(count + 1, load), exactly(count, load)
+        if one == 0 and at_most > 0:
+            return 0.0  # so rare that it is no number: such a climb never ends
+        climb += at_most / one if at_most > 0 else 0.0
     return rate / climb if climb > 0 else math.inf
 
 
 @lru_cache(maxsize=65_536)
 def _again(rate: float, needed: int, load: float) -> float:
     """How much oftener a second ``needed`` is reached from one below, than from where it usually is."""
-    low = _below(needed, load)
+    low = 0.0 if load == 0 else below(needed, load)
     if low <= 0:
         return 0.0
-    return max(0.0, rate * _exactly(needed - 1, load) / low - _crossing(rate, needed, load))
-
-
-@lru_cache(maxsize=65_536)
-def _below(level: int, load: float) -> float:
-    """P(N < level) for a Poisson number with mean ``load``."""
-    return min(1.0, sum(_exactly(count, load) for count in range(level)))
-
-
-def _exactly(count: int, load: float) -> float:
-    """P(N = count) for a Poisson number with mean ``load``."""
-    if load == 0:
-        return 1.0 if count == 0 else 0.0
-    return math.exp(count * math.log(load) - load - math.lgamma(count + 1))
+    return max(0.0, rate * exactly(needed - 1, load) / low - _crossing(rate, needed, load))

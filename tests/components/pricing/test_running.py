@@ -169,3 +169,11 @@ def test_every_shape_keeps_the_requests_of_a_day(requests: int, shape: object) -
         Traffic.model_validate({"requests_per_day": requests, "shape": shape})
     )
     assert arrivals_.mean_per_second * 86_400 == pytest.approx(requests)
+
+
+def test_a_pool_that_is_hardly_ever_filled_still_has_a_month() -> None:
+    rare = demand(Traffic(requests_per_day=1))
+    wide = replace(_L4, most=3, concurrency=400)
+    ran = running(rare, wide)
+    assert 0 < ran.instance_hours < 10
+    assert ran.instance_hours == pytest.approx(running(rare, _L4).instance_hours)

@@ -165,8 +165,27 @@ COMPUTED: Mapping[str, Computed] = {
         "id": f"projects/{i['project']}/locations/{i['location']}/services/{i['name']}",
         "uri": f"https://{i['name']}-0123456789.{i['location']}.run.app",
     },
+    "gcp:monitoring/notificationChannel:NotificationChannel": lambda name, i: {
+        "name": f"projects/{i['project']}/notificationChannels/{name}"
+    },
+    "gcp:organizations/getProject:getProject": lambda _, i: {
+        "projectId": i["projectId"],
+        "number": "123456789012",
+    },
     "aws:cloudwatch/logGroup:LogGroup": lambda _, i: {
         "arn": _arn("logs", f"log-group:{i['name']}")
+    },
+    "aws:iam/policy:Policy": lambda _, i: {
+        "id": f"arn:aws:iam::123456789012:policy/{i['name']}",
+        "arn": f"arn:aws:iam::123456789012:policy/{i['name']}",
+    },
+    "aws:sns/topic:Topic": lambda _, i: {
+        "id": _arn("sns", str(i["name"])),
+        "arn": _arn("sns", str(i["name"])),
+    },
+    "aws:dynamodb/table:Table": lambda _, i: {
+        "id": i["name"],
+        "arn": _arn("dynamodb", f"table/{i['name']}"),
     },
     "aws:iam/role:Role": lambda _, i: {
         "id": i["name"],

@@ -5,6 +5,7 @@ from pulumi_gcp import artifactregistry, cloudrunv2, secretmanager, serviceaccou
 
 from portway.bundle import runtime_archive
 from portway.deployed import contract_outputs, key_document, make_keys
+from portway.targets.cloud_run.guard_resources import meter_stores, watchers
 from portway.targets.cloud_run.shapes import CloudRunPlan, Container, SecretMount
 
 TYPE = "portway:index:CloudRunService"
@@ -30,8 +31,10 @@ class CloudRunService(pulumi.ComponentResource):
         )
         keys = make_keys(self, name, plan.keys)
         needed = [*self._key_secrets(keys), *self._code(), self._image_mirror()]
+        needed += meter_stores(name, plan, self._account.member, self._child)
         self._service = self._run(needed)
         callers = [self._caller(number, who) for number, who in enumerate(plan.invokers, start=1)]
+        watchers(name, plan, self._child)
         # Callable only once a caller is allowed: whoever uses the URL must wait for the bindings.
         ready = pulumi.Output.all(*[caller.id for caller in callers])
         self.endpoint = pulumi.Output.all(self._service.uri, ready).apply(lambda both: str(both[0]))

@@ -31,5 +31,11 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
     "gcp:artifactregistry/repository:Repository": ResourceFacts(
         region=("location",), needs_region=True
     ),
+    "gcp:firestore/database:Database": ResourceFacts(region=("locationId",), needs_region=True),
+    "gcp:firestore/field:Field": ResourceFacts(inside="database", is_billed=False),
+    "gcp:projects/iAMMember:IAMMember": _NO_PLACE,
+    "gcp:billing/budget:Budget": _NO_PLACE,
+    "gcp:monitoring/notificationChannel:NotificationChannel": _NO_PLACE,
+    "gcp:monitoring/alertPolicy:AlertPolicy": ResourceFacts(),
     "random:index/randomPassword:RandomPassword": _NO_PLACE,
 }

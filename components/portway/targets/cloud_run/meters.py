@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
+from portway.pricing.money import SECONDS_PER_MONTH
 from portway.target import Plan
 from portway.targets.cloud_run.shapes import CloudRunPlan, Container
 
@@ -27,6 +28,15 @@ ANSWER_BYTES: Final = 600
 TOKEN_BYTES: Final = 255
 """One streamed chunk: five bytes of text in a frame of server-sent events."""
 
+METER_WRITES: Final = 3
+METER_DELETES: Final = 1
+"""What the runtime asks of Firestore for one request that it answers: it takes, and settles."""
+
+METER_GIB: Final = Decimal("0.001")
+ALERT_SECONDS: Final = 60
+GLOBAL: Final = "global"
+"""Where Google's monitoring is: it is sold in no region."""
+
 READS_PER_REQUEST: Final = Decimal("0.01")
 _UNITS: Final = {"": Decimal(1), "m": Decimal("0.001"), "Mi": Decimal(1) / 1024, "Gi": Decimal(1)}
 
@@ -39,7 +49,7 @@ def meters(plan: Plan) -> tuple[Meter, ...]:
     """
     if not isinstance(plan, CloudRunPlan):
         raise TypeError(f"{plan.target} has meters of its own")
-    return (*_service(plan), *_keys(plan), *_beside(plan))
+    return (*_service(plan), *_keys(plan), *_beside(plan), *_meter(plan), *_watch(plan))
 
 
 def instance_parts(plan: CloudRunPlan) -> tuple[Part, ...]:
@@ -112,6 +122,41 @@ def _beside(plan: CloudRunPlan) -> Iterator[Meter]:
     yield NoCharge("identity", "service account", "service accounts cost nothing")
     for number, _ in enumerate(plan.invokers, start=1):
         yield NoCharge(f"caller-{number}", "permission", "permissions cost nothing")
+
+
+def _meter(plan: CloudRunPlan) -> Iterator[Meter]:
+    most = plan.max_instances * plan.concurrency
+    for store in plan.meter_stores:
+        yield PerUse(
+            "meter", "meter writes", "firestore-writes", store.location,
+            Decimal(METER_WRITES) / 100_000, most,
+            assumed=f"counting a request takes {METER_WRITES} writes and {METER_DELETES} delete in "
+            "Firestore; what Google gives to one database of a project is not counted",
+        )  # fmt: skip
+        yield PerUse(
+            "meter", "meter deletes", "firestore-deletes", store.location,
+            Decimal(METER_DELETES) / 100_000, most,
+        )  # fmt: skip
+        yield Fixed("meter", "meter storage", "firestore-storage", store.location, METER_GIB)
+        for collection in store.expiring:
+            yield NoCharge(
+                f"meter-{collection}", "expiry", "it deletes what a crash left, a few a month"
+            )
+        yield NoCharge("meter-user", "permission", "permissions cost nothing")
+
+
+def _watch(plan: CloudRunPlan) -> Iterator[Meter]:
+    for number, _ in enumerate(plan.alert_emails, start=1):
+        yield NoCharge(f"told-{number}", "notification", "e-mail notifications cost nothing")
+    for _ in plan.budgets:
+        yield NoCharge("budget", "budget", "Cloud Billing budgets cost nothing")
+    for alert in plan.alerts:
+        yield Fixed(alert.name, "alert condition", "alert-condition", GLOBAL, Decimal(1))
+        yield Fixed(
+            alert.name, "alert series", "alert-series", GLOBAL,
+            SECONDS_PER_MONTH / ALERT_SECONDS / 1_000_000,
+            assumed=f"an alert reads one time series every {ALERT_SECONDS} s",
+        )  # fmt: skip
 
 
 def _total(containers: tuple[Container, ...], name: str) -> Decimal:

@@ -28,3 +28,9 @@ class CloudRunOptions(Frozen):
     deletion_protection: Annotated[
         bool, Field(description="refuse to destroy or replace the service until set false")
     ] = False
+    billing_account: Annotated[
+        str | None,
+        Field(
+            description="Cloud Billing account that pays, for a budget such as 01AB23-45CD67-89EF01"
+        ),
+    ] = None

@@ -1,19 +1,20 @@
 """Spec and placement to the Cloud Run resources that honour them. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from portway.bundle import runtime_digest
 from portway.errors import Refused
 from portway.images import image
+from portway.metering import limits_of_use, meter_variable, without_a_meter
 from portway.models import Model, identity_of_weights
 from portway.models.fit import GPU_MEMORY_UTILISATION, L4, vram_needed_gb
 from portway.naming import Names
 from portway.options import read_options
 from portway.runtime_env import runtime_env
 from portway.spec import InferenceServiceSpec
-from portway.target import Placement
-from portway.targets.cloud_run import refusals
+from portway.target import MeterPlan, Placement
+from portway.targets.cloud_run import guards, refusals
 from portway.targets.cloud_run.options import CloudRunOptions
 from portway.targets.cloud_run.shapes import (
     BucketMount,
@@ -51,8 +52,10 @@ def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> Clou
     """
     options, problems = read_options(CloudRunOptions, placement)
     reasons = [*problems, *refusals.of_placement(model, placement)]
+    reasons += without_a_meter(spec, limits_of_use(spec))
     if options is not None:
         reasons += refusals.of_options(spec, model, options)
+        reasons += guards.refusals(spec, options)
     if reasons or options is None:
         raise Refused(TARGET_NAME, reasons)
     return _plan(spec, model, placement, options)
@@ -73,6 +76,9 @@ def _plan(
     repository = names.physical("images")
     secrets = (KeySecret(secret_id=names.physical("api-keys"), location=region),)
     registry = f"{region}-docker.pkg.dev/{project}/{repository}"
+    name = names.physical(limit=49)
+    meter = limits_of_use(spec)
+    counted = {} if meter is None else _metered(meter, names, project, model)
     return CloudRunPlan(
         target=TARGET_NAME,
         service=spec.name,
@@ -84,8 +90,10 @@ def _plan(
         monthly_budget_usd=None if spec.budget is None else spec.budget.monthly_usd,
         auth=spec.access.auth,
         keys=placement.keys if has_keys else (),
+        meter=meter,
+        alert_emails=() if spec.budget is None else spec.budget.alert_emails,
         project=project,
-        name=names.physical(limit=49),
+        name=name,
         labels=names.labels(model.id),
         account_id=names.physical("run", limit=30),
         key_secrets=secrets if has_keys else (),
@@ -101,11 +109,14 @@ def _plan(
         accelerator=L4.name,
         gpu_zonal_redundancy_disabled=not options.gpu_zonal_redundancy,
         containers=(
-            _runtime(spec, model, registry, code, secrets if has_keys else ()),
+            _runtime(spec, model, registry, code, secrets if has_keys else (), counted),
             _engine(spec, model, registry, options),
         ),
         bucket_mounts=(BucketMount(volume="code", bucket=code.bucket),),
         secret_mounts=_secret_mounts(secrets if has_keys else ()),
+        meter_stores=() if meter is None else (guards.meter_store(names, project, region),),
+        budgets=guards.budgets(spec, options, names),
+        alerts=guards.alerts(spec, name, region),
         context_tokens=model.context_tokens,
         startup_seconds=_startup_seconds(model),
         notes=tuple(_notes(spec, model, placement, options)),
@@ -121,12 +132,22 @@ def _secret_mounts(secrets: tuple[KeySecret, ...]) -> tuple[SecretMount, ...]:
     )
 
 
+def _metered(meter: MeterPlan, names: Names, project: str, model: Model) -> dict[str, str]:
+    return meter_variable(
+        meter,
+        guards.store_of(names, project),
+        service=names.physical(),
+        max_output_tokens=model.max_output_tokens,
+    )
+
+
 def _runtime(
     spec: InferenceServiceSpec,
     model: Model,
     registry: str,
     code: RuntimeCode,
     secrets: tuple[KeySecret, ...],
+    counted: Mapping[str, str],
 ) -> Container:
     env = runtime_env(
         spec,
@@ -141,7 +162,7 @@ def _runtime(
         image=image("python").reference(registry),
         command=("python",),
         args=(f"{CODE_MOUNT}/{code.object_name}",),
-        env={**env, **keys, "PYTHONUNBUFFERED": "1"},
+        env={**env, **keys, **counted, "PYTHONUNBUFFERED": "1"},
         limits={"cpu": "1", "memory": "512Mi"},
         port=RUNTIME_PORT,
         depends_on=("vllm",),
@@ -240,6 +261,7 @@ def _notes(
             f"{together:.1f} GB and one L4 lends {L4.usable_gb:.1f} GB: long requests wait for one "
             "another, short ones do not"
         )
+    yield from guards.notes(spec, options)
     yield _quota_note(spec, options)
 
 

@@ -72,6 +72,49 @@ class SecretMount(Frozen):
     file: str
 
 
+class MeterStore(Frozen):
+    """The Firestore database that the runtime counts in.
+
+    Attributes:
+        condition: of the permission, so that it holds for this database only.
+        expiring: collections whose documents go away at the time in their field ``expiry``.
+    """
+
+    database: str
+    location: str
+    condition: str
+    expiring: tuple[str, ...]
+    expiry: str
+
+
+class Threshold(Frozen):
+    """A share of the budget, of what was spent or of what is forecast, that somebody is told of."""
+
+    share: float
+    basis: str
+
+
+class SpendBudget(Frozen):
+    """A budget of a billing account: ``units`` US dollars and ``nanos`` billionths of one, a month."""
+
+    billing_account: str
+    display_name: str
+    units: str
+    nanos: int
+    service_label: str
+    thresholds: tuple[Threshold, ...]
+
+
+class Alert(Frozen):
+    """A PromQL query that must hold for ``seconds`` before anybody is told."""
+
+    name: str
+    display_name: str
+    query: str
+    seconds: int
+    severity: str
+
+
 class CloudRunPlan(Plan):
     """A service on Cloud Run, with all that it needs.
 
@@ -82,6 +125,9 @@ class CloudRunPlan(Plan):
         image_repository: remote repository that mirrors Docker Hub in the region.
         invokers: IAM members with ``roles/run.invoker``.
         timeout_seconds: request timeout of the platform, a grace above the runtime's.
+        meter_stores: one where the spec limits requests or tokens, else none.
+        budgets: one where the spec has a budget and the placement names who pays.
+        alerts: what ``alert_emails`` hear of beside spending.
         context_tokens: what vLLM is started with; the catalogue's, the same on every target.
         startup_seconds: how long the model may take to load before an instance is given up.
         notes: what is allowed and still worth knowing before deploying.
@@ -106,6 +152,9 @@ class CloudRunPlan(Plan):
     containers: tuple[Container, ...]
     bucket_mounts: tuple[BucketMount, ...]
     secret_mounts: tuple[SecretMount, ...]
+    meter_stores: tuple[MeterStore, ...]
+    budgets: tuple[SpendBudget, ...]
+    alerts: tuple[Alert, ...]
     context_tokens: int
     startup_seconds: int
     notes: tuple[str, ...]

@@ -7,17 +7,21 @@ from typing import Any, Final, cast
 
 import pulumi
 from pulumi_kubernetes import Provider, apiextensions, apps, autoscaling, core, networking, policy
+from pulumi_random import RandomPassword
 
 from portway.bundle import runtime_archive
 from portway.deployed import contract_outputs, key_document, make_keys
-from portway.targets.kubernetes.pod import CODE_FILE, KEYS_FILE
+from portway.targets.kubernetes.meter import CONFIG_FILE
+from portway.targets.kubernetes.pod import CODE_FILE, KEYS_FILE, PASSWORD_FILE
 from portway.targets.kubernetes.shapes import KubernetesPlan
 
 TYPE = "portway:index:KubernetesService"
 
 AFTER: Final[Mapping[str, tuple[str, ...]]] = {
     "namespace": (),
-    "deployment": ("account", "default-deny", "traffic", "runtime", "keys"),
+    "meter": ("account", "default-deny", "meter-traffic", "meter-keys", "meter-volume"),
+    "meter-service": ("meter",),
+    "deployment": ("account", "default-deny", "traffic", "runtime", "keys", "meter-service"),
     "disruption": ("deployment",),
     "autoscaler": ("deployment",),
     "route": ("service",),
@@ -26,14 +30,18 @@ AFTER: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What must be there first, by role; every other role needs the namespace only."""
 
-WAITS: Final = frozenset({"deployment", "service"})
+WAITS: Final = frozenset({"deployment", "service", "meter", "meter-service"})
 """Roles that the provider awaits: a Service is ready only when its pods are."""
+
+METER_KEYS: Final = "meter-keys"
+METER_KEY_LENGTH: Final = 48
 
 _CLASSES: Final[Mapping[str, Callable[..., pulumi.CustomResource]]] = {
     "v1/Namespace": core.v1.Namespace,
     "v1/ServiceAccount": core.v1.ServiceAccount,
     "v1/ConfigMap": core.v1.ConfigMap,
     "v1/Secret": core.v1.Secret,
+    "v1/PersistentVolumeClaim": core.v1.PersistentVolumeClaim,
     "v1/Service": core.v1.Service,
     "apps/v1/Deployment": apps.v1.Deployment,
     "networking.k8s.io/v1/NetworkPolicy": networking.v1.NetworkPolicy,
@@ -59,7 +67,8 @@ class KubernetesService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         keys = make_keys(self, name, plan.keys)
-        made = self._objects({"runtime": _code(), "keys": _document(keys)})
+        contents = {"runtime": _code(), "keys": _document(keys), **self._meter_keys()}
+        made = self._objects(contents)
         deployment = cast("apps.v1.Deployment", made["deployment"])
         account = cast("core.v1.ServiceAccount", made["account"])
         self.endpoint = self._endpoint(
@@ -72,6 +81,19 @@ class KubernetesService(pulumi.ComponentResource):
         self.api_key = next(iter(keys), None)
         self.register_outputs(dict(contract_outputs(self)))
 
+    def _meter_keys(self) -> Mapping[str, Mapping[str, pulumi.Input[Any]]]:
+        """The password of the meter's store, for the store and for whom it serves."""
+        if METER_KEYS not in self.plan.objects:
+            return {}
+        password = RandomPassword(
+            f"{self._prefix}-{METER_KEYS}",
+            length=METER_KEY_LENGTH,
+            special=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        ).result
+        config = pulumi.Output.concat("requirepass ", password, "\n")
+        return {METER_KEYS: {"stringData": {PASSWORD_FILE: password, CONFIG_FILE: config}}}
+
     def _objects(
         self, contents: Mapping[str, Mapping[str, pulumi.Input[Any]]]
     ) -> dict[str, pulumi.Resource]:
@@ -79,7 +101,8 @@ class KubernetesService(pulumi.ComponentResource):
         for role, planned in self.plan.objects.items():
             needed = ["namespace", *AFTER.get(role, ())] if role != "namespace" else []
             fields = {**planned, **contents.get(role, {})}
-            made[role] = self._object(role, fields, [made[other] for other in needed])
+            before = [made[other] for other in needed if other in self.plan.objects]
+            made[role] = self._object(role, fields, before)
         return made
 
     def _object(

@@ -16,6 +16,7 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
     "kubernetes:core/v1:ServiceAccount": _FREE,
     "kubernetes:core/v1:Secret": _FREE,
     "kubernetes:core/v1:ConfigMap": ResourceFacts(model_routes=("data",), is_billed=False),
+    "kubernetes:core/v1:PersistentVolumeClaim": ResourceFacts(),
     "kubernetes:apps/v1:Deployment": ResourceFacts(
         maximum="spec.replicas",
         gpus=(f'{_POD}.containers[].resources.limits["nvidia.com/gpu"]',),

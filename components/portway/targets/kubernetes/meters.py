@@ -8,6 +8,7 @@ from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
 from portway.pricing.money import CURRENCY, HOURS_PER_MONTH, SECONDS_PER_MONTH
 from portway.pricing.rate import Grade, Rate, Tier
 from portway.target import Plan
+from portway.targets.kubernetes.meter import DISK_GIB
 from portway.targets.kubernetes.shapes import KubernetesPlan
 
 POD_IDLE_SECONDS: Final = 600
@@ -20,13 +21,16 @@ START_SECONDS: Final = 433
 NODE_DISK_GIB: Final = Decimal(100)
 """GKE's default boot disk of a node, pd-balanced."""
 
+GKE_DEFAULT_CLASS: Final = "standard-rwo"
+"""The class of GKE's clusters where none is named: balanced persistent disks (Persistent volumes)."""
+
 GIB: Final = Decimal(1024**3)
 LOG_BYTES: Final = 600
 ANSWER_BYTES: Final = 600
 TOKEN_BYTES: Final = 255
 """One streamed chunk: five bytes of text in a frame of server-sent events."""
 
-_BILLED: Final = frozenset({"deployment", "service"})
+_BILLED: Final = frozenset({"deployment", "service", "meter", "meter-volume"})
 _IN_CLUSTER: Final = "an object of the cluster's API, billed with its control plane"
 
 
@@ -38,7 +42,7 @@ def meters(plan: Plan) -> tuple[Meter, ...]:
     """
     if not isinstance(plan, KubernetesPlan):
         raise TypeError(f"{plan.target} has meters of its own")
-    return (_nodes(plan), _cluster(plan), *_traffic(plan), *_beside(plan))
+    return (_nodes(plan), _cluster(plan), *_traffic(plan), *_volume(plan), *_beside(plan))
 
 
 def node_sku(node: str | None, term: str) -> str:
@@ -130,6 +134,30 @@ def _traffic(plan: KubernetesPlan) -> Iterator[Meter]:
         )  # fmt: skip
     else:
         yield NoCharge("service", "logs", "they stay on the node unless the cluster ships them")
+
+
+def _volume(plan: KubernetesPlan) -> Iterator[Meter]:
+    if "meter-volume" not in plan.objects:
+        return
+    yield NoCharge("meter-keys", "random value", "it exists in the stack's state only")
+    yield NoCharge("meter", "pod", "it has room on the nodes that the cluster has anyway")
+    if plan.flavour == "plain":
+        yield NoCharge("meter-volume", "disk", "a cluster of yours; its disks are yours too")
+        return
+    yield Fixed(
+        "meter-volume", "disk", _disk_sku(plan), plan.region, Decimal(DISK_GIB),
+        assumed="disks of a cluster's default class cost what its nodes' own disks do"
+        if plan.flavour == "gke" else "",
+    )  # fmt: skip
+
+
+def _disk_sku(plan: KubernetesPlan) -> str:
+    """The SKU of one GiB: a class is known by the names that the vendors themselves give."""
+    spec = plan.objects["meter-volume"]["spec"]
+    chosen = spec.get("storageClassName") if isinstance(spec, dict) else None
+    if plan.flavour == "gke" and chosen in (None, GKE_DEFAULT_CLASS):
+        return "node-disk"
+    return f"{plan.flavour}:disk:{chosen}"
 
 
 def _beside(plan: KubernetesPlan) -> Iterator[Meter]:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
+from portway.targets.kubernetes.meter import reach
 from portway.targets.kubernetes.pod import RUNTIME_PORT
 from portway.targets.kubernetes.service import Service, named, selector
 from portway.targets.kubernetes.shapes import Object
@@ -70,7 +71,7 @@ def default_deny(service: Service) -> Object:
 
 
 def traffic(service: Service) -> Object:
-    """In: requests. Out: names, and weights from where they are; nothing else."""
+    """In: requests. Out: names, the meter, and weights from where they are; nothing else."""
     dns_ports: list[JsonValue] = [{"protocol": p, "port": DNS_PORT} for p in ("UDP", "TCP")]
     dns: list[JsonValue] = [
         {**_in_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
@@ -91,6 +92,7 @@ def traffic(service: Service) -> Object:
             ],
             "egress": [
                 {"to": dns, "ports": dns_ports},
+                *reach(service),
                 _weights(service),
             ],
         },

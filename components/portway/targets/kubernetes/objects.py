@@ -5,6 +5,7 @@ so that new code is a new ConfigMap and rolls the pods. The Secret is changed in
 reads it again, so that a rotated key needs no new pod.
 """
 
+from portway.targets.kubernetes import meter
 from portway.targets.kubernetes.network import default_deny, load_balanced, traffic
 from portway.targets.kubernetes.pod import pod_spec
 from portway.targets.kubernetes.scaling import autoscaler, keda
@@ -21,6 +22,7 @@ def objects(service: Service) -> dict[str, Object]:
         "traffic": traffic(service),
         "runtime": named(service, "v1", "ConfigMap", name=service.code, immutable=True),
         "keys": named(service, "v1", "Secret", name=service.secret, type="Opaque"),
+        **meter.objects(service),
         "deployment": _deployment(service),
         "service": load_balanced(service),
         "disruption": _disruption(service),
@@ -56,6 +58,7 @@ def _deployment(service: Service) -> Object:
         code=service.code,
         keys=service.secret,
         selector=service.names.selector(),
+        counting=meter.counting(service),
     )
     annotations: Object = {
         "portway.dev/runtime-sha256": service.code_sha256,

@@ -10,6 +10,7 @@ from portway.spec import Frozen
 Flavour = Literal["gke", "eks", "plain"]
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 MIRROR = r"^https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[-\w./]*)?$"
 HOSTNAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$"
 
@@ -81,6 +82,14 @@ class KubernetesOptions(Frozen):
         BeforeValidator(_as_tuple),
         Field(description="address ranges of weights_mirror; pods can reach nothing else"),
     ] = ()
+    storage_class: Annotated[
+        str | None,
+        Field(
+            pattern=DNS_NAME,
+            max_length=253,
+            description="class of the meter's disk; the cluster's default without",
+        ),
+    ] = None
     writable_engine_root: Annotated[
         bool,
         Field(description="for clusters whose GPU hooks write to the model container's root"),

@@ -11,6 +11,7 @@ from portway.options import read_options
 from portway.spec import InferenceServiceSpec
 from portway.target import Placement
 from portway.targets.kubernetes import refusals
+from portway.targets.kubernetes.meter import DISK_GIB, meter_of
 from portway.targets.kubernetes.network import endpoint
 from portway.targets.kubernetes.nodes import default_node, nodes, regions, shape_of
 from portway.targets.kubernetes.objects import objects
@@ -65,6 +66,7 @@ def _plan(service: Service, placement: Placement, cluster: str) -> KubernetesPla
         monthly_budget_usd=None if spec.budget is None else spec.budget.monthly_usd,
         auth=spec.access.auth,
         keys=placement.keys,
+        meter=meter_of(service),
         cluster=cluster,
         flavour=service.flavour,
         namespace=service.namespace,
@@ -125,10 +127,22 @@ def _notes(service: Service) -> Iterator[str]:
             f"(timeout_seconds is {spec.timeout_seconds}) are cut off then"
         )
     yield from _scaling_notes(service)
+    if meter_of(service) is not None:
+        yield (
+            f"the meter's counts are kept on a disk of {DISK_GIB} GiB that is deleted with the stack, by "
+            "one small pod that runs on a node without GPU where there is one; while it moves to another "
+            f"node the service {_away(service)}"
+        )
     yield (
         f"GPUs used at most: {spec.scaling.max} (nodes: {spec.scaling.max} of "
         f"{service.node or 'any GPU type'}); the cluster's node pool must allow as many"
     )
+
+
+def _away(service: Service) -> str:
+    meter = meter_of(service)
+    refuses = meter is not None and meter.away == "refuse"
+    return "refuses requests" if refuses else "answers without counting"
 
 
 def _scaling_notes(service: Service) -> Iterator[str]:

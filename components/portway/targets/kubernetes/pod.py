@@ -1,6 +1,7 @@
 """The pod of every replica: the runtime beside vLLM on one GPU. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
@@ -28,6 +29,8 @@ CODE_FILE: Final = "runtime.pyz"
 CODE_MOUNT: Final = "/opt/portway"
 KEYS_FILE: Final = "keys.json"
 KEYS_MOUNT: Final = "/var/run/portway"
+PASSWORD_FILE: Final = "password"  # noqa: S105 - the file's name
+PASSWORD_MOUNT: Final = "/var/run/portway-meter"  # noqa: S105 - where that file is
 CACHE_MOUNT: Final = "/var/cache/vllm"
 
 USER: Final = 2000
@@ -46,12 +49,20 @@ SCRATCH_GIB: Final = 8
 """Compilation caches and the temporary copies of a download, beside the weights."""
 
 _GIB_PER_GB: Final = Decimal(10**9) / Decimal(2**30)
-_RESTRICTED: Final[Object] = {
+RESTRICTED: Final[Object] = {
     "allowPrivilegeEscalation": False,
     "capabilities": {"drop": ["ALL"]},
     "privileged": False,
     "readOnlyRootFilesystem": True,
 }
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What the runtime needs to count: its variable, and the Secret that holds the store's password."""
+
+    variable: Mapping[str, str]
+    secret: str
 
 
 def startup_seconds(model: Model) -> int:
@@ -77,6 +88,7 @@ def pod_spec(
     code: str,
     keys: str,
     selector: Mapping[str, str],
+    counting: Counting | None,
 ) -> Object:
     """The pod's spec; ``account``, ``code`` and ``keys`` are names of the objects it refers to."""
     cache_gib = _cache_gib(model)
@@ -102,12 +114,13 @@ def pod_spec(
             spread("kubernetes.io/hostname", selector),
         ],
         "containers": [
-            _runtime(spec, model),
+            _runtime(spec, model, counting),
             _engine(spec, model, node, cache_gib, options),
         ],
         "volumes": [
             {"name": "code", "configMap": {"name": code, "defaultMode": 0o444}},
             {"name": "keys", "secret": {"secretName": keys, "defaultMode": 0o440}},
+            *_password(counting),
             {"name": "runtime-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
             {"name": "cache", "emptyDir": {"sizeLimit": f"{cache_gib}Gi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}},
@@ -116,7 +129,15 @@ def pod_spec(
     }
 
 
-def _runtime(spec: InferenceServiceSpec, model: Model) -> Object:
+def _password(counting: Counting | None) -> list[JsonValue]:
+    if counting is None:
+        return []
+    items: list[JsonValue] = [{"key": PASSWORD_FILE, "path": PASSWORD_FILE}]
+    secret: Object = {"secretName": counting.secret, "defaultMode": 0o440, "items": items}
+    return [{"name": "meter", "secret": secret}]
+
+
+def _runtime(spec: InferenceServiceSpec, model: Model, counting: Counting | None) -> Object:
     env = runtime_env(
         spec,
         model,
@@ -126,6 +147,7 @@ def _runtime(spec: InferenceServiceSpec, model: Model) -> Object:
     )
     own = {
         "PORTWAY_API_KEYS_FILE": f"{KEYS_MOUNT}/{KEYS_FILE}",
+        **({} if counting is None else counting.variable),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
     }
@@ -145,13 +167,19 @@ def _runtime(spec: InferenceServiceSpec, model: Model) -> Object:
         "livenessProbe": _probe("/healthz", RUNTIME_PORT, period=10, timeout=5, failures=6),
         "readinessProbe": _probe("/readyz", RUNTIME_PORT, period=5, timeout=5, failures=2),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        "securityContext": _RESTRICTED,
+        "securityContext": RESTRICTED,
         "volumeMounts": [
             {"name": "code", "mountPath": CODE_MOUNT, "readOnly": True},
             {"name": "keys", "mountPath": KEYS_MOUNT, "readOnly": True},
+            *_password_mount(counting),
             {"name": "runtime-tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
         ],
     }
+
+
+def _password_mount(counting: Counting | None) -> list[JsonValue]:
+    mount: Object = {"name": "meter", "mountPath": PASSWORD_MOUNT, "readOnly": True}
+    return [] if counting is None else [mount]
 
 
 def _engine(
@@ -191,7 +219,7 @@ def _engine(
         "readinessProbe": _probe("/health", ENGINE_PORT, period=5, timeout=5, failures=3),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
         "securityContext": {
-            **_RESTRICTED,
+            **RESTRICTED,
             "readOnlyRootFilesystem": not options.writable_engine_root,
         },
         "volumeMounts": [

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from portway.errors import Problem
+from portway.metering import limits_of_use, without_a_meter
 from portway.models import Model
 from portway.models.fit import L4, why_too_large
 from portway.spec import InferenceServiceSpec
@@ -54,6 +55,7 @@ def of_options(
     yield from _scaling(spec, options)
     yield from _hostname(spec, options)
     yield from _weights(options)
+    yield from _budget(spec, placement, options)
     if options.gpu_claim == "dra":
         yield Problem(
             "placement.options.gpu_claim",
@@ -139,6 +141,32 @@ def _weights(options: KubernetesOptions) -> Iterator[Problem]:
         why = _why_no_network(text)
         if why is not None:
             yield Problem(path, f"has {text!r}, {why}; write a range such as 10.20.0.0/24")
+
+
+def _budget(
+    spec: InferenceServiceSpec, placement: Placement, options: KubernetesOptions
+) -> Iterator[Problem]:
+    meter = limits_of_use(spec)
+    yield from without_a_meter(spec, meter)
+    if spec.budget is not None and spec.budget.alert_emails:
+        yield Problem(
+            "budget.alert_emails",
+            "is set, and nothing in a cluster counts money or sends e-mail; remove it, and let the budgets "
+            "of the account that pays for the nodes tell you",
+        )
+    path = "placement.options.storage_class"
+    if meter is None and options.storage_class is not None:
+        yield Problem(
+            path,
+            f"is {options.storage_class!r}, and only the meter has a disk; add "
+            "budget.monthly_requests or budget.monthly_tokens, or remove it",
+        )
+    if meter is not None and options.storage_class is None and flavour(placement, options) == "eks":
+        yield Problem(
+            path,
+            "is not set, and EKS has had no default class since Kubernetes 1.30, so that the meter's disk "
+            "would never be made; name a class of the EBS driver, such as gp3",
+        )
 
 
 def _why_no_network(text: str) -> str | None:

@@ -34,6 +34,23 @@ def node_affinity(region: str, flavour: Flavour, node: str | None, *, spot: bool
     return {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": alternatives}}
 
 
+def beside_gpus(region: str, node: str | None) -> Object:
+    """Nodes of the region, and rather not those with GPUs: a pod there would keep one from going away.
+
+    Nothing here tolerates a taint of GPU nodes. Where those are tainted the cluster has others, for DNS
+    needs them; where they are not, a pod without GPU may run on them.
+    """
+    terms: list[JsonValue] = [{"matchExpressions": [_in("topology.kubernetes.io/region", region)]}]
+    wanted: Object = {
+        "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}
+    }
+    if node is None:
+        return wanted
+    others: Object = {"matchExpressions": [_not_in("node.kubernetes.io/instance-type", node)]}
+    preference: list[JsonValue] = [{"weight": 100, "preference": others}]
+    return {**wanted, "preferredDuringSchedulingIgnoredDuringExecution": preference}
+
+
 def _capacity(flavour: Flavour, *, spot: bool) -> list[list[Object]]:
     """Which nodes are spot nodes: alternatives of expressions that hold together."""
     if flavour == "gke":

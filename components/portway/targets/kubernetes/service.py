@@ -55,6 +55,11 @@ class Service:
         return self.names.physical("api-keys")
 
     @property
+    def meter(self) -> str:
+        """The name of every object of the meter's store."""
+        return self.names.physical("meter")
+
+    @property
     def uses_keda(self) -> bool:
         """Whether KEDA scales it and holds requests meanwhile."""
         return self.options.scale_to_zero == "keda"

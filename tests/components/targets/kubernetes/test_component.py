@@ -20,6 +20,12 @@ def planned(**place: Any) -> KubernetesPlan:
     return plan
 
 
+def metered() -> KubernetesPlan:
+    plan = golden.planned(golden.cases()["metered@kubernetes"])
+    assert isinstance(plan, KubernetesPlan)
+    return plan
+
+
 def run(plan: KubernetesPlan, *, preview: bool = False, status: Any = None) -> Run[Any]:
     def answered(_name: str, _inputs: dict[str, Any]) -> dict[str, Any]:
         return status
@@ -75,9 +81,11 @@ def test_every_object_lives_in_the_planned_cluster_under_the_component() -> None
 
 
 def test_pods_start_after_what_they_need_and_what_restrains_them() -> None:
-    made = run(planned())
-    deployment = made.one("kubernetes:apps/v1:Deployment")
-    assert {f"chat-{role}" for role in AFTER["deployment"]} <= set(deployment.depends_on)
+    made = run(metered())
+    (deployment,) = [one for one in made.of("kubernetes:apps/v1:Deployment") if one.name == "chat-deployment"]  # fmt: skip
+    assert set(deployment.depends_on) == {"chat-namespace"} | {
+        f"chat-{role}" for role in AFTER["deployment"]
+    }
 
 
 def test_deployment_and_service_are_awaited_longer_than_a_rollout_may_take() -> None:
@@ -106,6 +114,32 @@ def test_no_key_is_readable_in_any_input() -> None:
         if item.type != "kubernetes:core/v1:Secret"
     ]
     assert not any(key in text for text in shown)
+
+
+def test_the_meters_password_is_one_secret_for_the_store_and_for_whom_it_serves() -> None:
+    made = run(metered())
+    (secret,) = [one for one in made.of("kubernetes:core/v1:Secret") if one.name.endswith("meter-keys")]  # fmt: skip
+    hidden = secret.inputs["stringData"]["(secret)"]
+    assert hidden["valkey.conf"] == f"requirepass {hidden['password']}\n"
+    assert len(hidden["password"]) == 48
+    shown = [
+        json.dumps(item.inputs, default=str)
+        for item in made.created
+        if item.type != "kubernetes:core/v1:Secret"
+    ]
+    assert not any(hidden["password"] in text for text in shown)
+
+
+def test_a_service_without_limits_has_no_store() -> None:
+    assert not [item.name for item in run(planned()).created if "meter" in item.name]
+
+
+def test_the_store_is_there_before_whoever_counts_in_it() -> None:
+    made = run(metered())
+    order = {item.name: set(item.depends_on) for item in made.created}
+    assert "chat-meter" in order["chat-meter-service"]
+    assert "chat-meter-service" in order["chat-deployment"]
+    assert {"chat-meter-traffic", "chat-meter-volume", "chat-meter-keys"} <= order["chat-meter"]
 
 
 def test_keda_scales_only_what_has_a_route() -> None:

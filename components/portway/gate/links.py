@@ -6,7 +6,7 @@ from functools import lru_cache
 from portway.gate.resource import Resource, Stack
 from portway.gate.values import Known, steps
 
-_NAMES = ("name", "bucket", "arn", "id", "url", "functionName", "selfLink")
+_NAMES = ("name", "bucket", "arn", "id", "url", "functionName", "stageName", "selfLink")
 """What clouds know a resource by, and others write literally."""
 
 

@@ -47,6 +47,7 @@ class Behaviour:
             where.
         served_seconds: how long the data plane may take to serve it; 0 for types nobody serves.
         release: what the cloud refuses when it is to be deleted.
+        stays: whether the provider only forgets it, and the cloud keeps it.
     """
 
     identify: Callable[["StoredCloud", Json], str] | None = None
@@ -57,6 +58,7 @@ class Behaviour:
     payload: tuple[str, ...] = ()
     served_seconds: float = 0
     release: Callable[["StoredCloud", Row, Request], None] | None = None
+    stays: Callable[[Row], bool] | None = None
 
 
 def nested(values: Value, path: str) -> Value:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from portway.sandbox.providers import google_run, google_secrets, google_storage
+from portway.sandbox.providers import google_guards, google_run, google_secrets, google_storage
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, object_at
 from portway.sandbox.providers.cloud import Cloud, CloudError, Code, Failure, Request, State
 from portway.sandbox.providers.differences import Difference, Kind
@@ -37,6 +37,7 @@ class GoogleCloud(StoredCloud):
     table = "google"
     lower_names = True
     behaviours: ClassVar[Mapping[str, Behaviour]] = {
+        **google_guards.BEHAVIOURS,
         **google_run.BEHAVIOURS,
         **google_secrets.BEHAVIOURS,
         **google_storage.BEHAVIOURS,
@@ -53,8 +54,8 @@ class GoogleCloud(StoredCloud):
         return str(found)
 
     def scope(self, type_token: str, inputs: Json) -> str:
-        """The project; buckets share one namespace with the whole world."""
-        if type_token == google_storage.BUCKET:
+        """The project; buckets share one namespace with the whole world, budgets are an account's."""
+        if type_token in (google_storage.BUCKET, google_guards.BUDGET):
             return "global"
         return self._owner(inputs) or self.project(inputs)
 

@@ -152,13 +152,15 @@ class StoredCloud(Cloud):
         return State(row.key.id, row.inputs, row.outputs) if row else None
 
     def delete(self, request: Request) -> None:
-        """Forget the row, if the cloud lets it go."""
+        """Forget the row, if the cloud lets it go and the provider asks for it."""
         row = self._find(request)
         if row is None:
             return
-        release = self._behaviour(request).release
-        if release:
-            release(self, row, request)
+        behaviour = self._behaviour(request)
+        if behaviour.stays and behaviour.stays(row):
+            return
+        if behaviour.release:
+            behaviour.release(self, row, request)
         self.store.delete(row.key)
 
     def secret_outputs(self, type_token: str) -> frozenset[str]:

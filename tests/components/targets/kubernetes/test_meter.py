@@ -85,7 +85,7 @@ def test_the_runtime_is_told_where_to_count_and_gets_the_password_as_a_file() ->
         "defaultMode": 0o440,
         "items": [{"key": "password", "path": "password"}],
     }
-    assert {"name": "meter", "secret": secret} in pod(plan, "deployment")["volumes"]
+    assert {"name": "meter", "secret": secret} in objects_at(pod(plan, "deployment"), "volumes")
 
 
 def test_only_the_services_pods_reach_the_store_and_it_reaches_nobody() -> None:

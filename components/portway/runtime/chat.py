@@ -65,7 +65,7 @@ class Chat:
     def _metered(
         self, request: Request, chat: ChatRequest, body_bytes: int, slot: "_Slot"
     ) -> Response:
-        held = self._metering.reserve(chat, body_bytes, request.record)
+        held = self._metering.reserve(chat, body_bytes)
         try:
             if chat.stream:
                 return self._streamed(request, chat, slot, held)

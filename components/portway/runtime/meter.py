@@ -19,8 +19,9 @@ overshoot is zero. It is more only where
 - a clock is wrong by s seconds: requests of the s seconds around the turn of a month may be counted
   in the neighbouring month, whose own limits they then respect;
 - `away` is `allow` and the store is away: each instance then counts for itself, and refuses what
-  would pass a limit by that count alone, so the excess is at most one limit for each instance; what
-  it counted is added when the store is back, and lost if the instance ends before.
+  would pass a limit by all that it answered alone in that month, so the excess is at most one limit
+  for each instance that ran; what it counted is added when the store is back, and lost if the
+  instance ends before.
 
 A reservation whose settlement is lost for good (a process was killed, or the store never came back)
 stays counted as it was reserved until the month ends: too much, never too little.
@@ -31,7 +32,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import WireError, meter_unavailable, quota_spent, unsupported_value
 from .jsons import JsonObject
@@ -133,7 +134,7 @@ class Meter:
         self._away_until = float("-inf")
         self._logged_at = float("-inf")
 
-    def reserve(self, chat: ChatRequest, body_bytes: int, record: Record) -> Reservation:
+    def reserve(self, chat: ChatRequest, body_bytes: int) -> Reservation:
         """Reserve the most that a request can use.
 
         Raises:
@@ -157,7 +158,7 @@ class Meter:
                 lambda: self._store.reserve(month, token, most, self.settings.limits)
             )
         except StoreAway as error:
-            return self._without_store(month, token, most, error, record)
+            return self._without_store(month, token, most, error)
         if passed is not None:
             raise self._spent(passed, month, most)
         return Reservation(self, month, token, most, owed=False)
@@ -205,16 +206,19 @@ class Meter:
         return call()
 
     def _without_store(
-        self, month: str, token: str, most: Amounts, error: StoreAway, record: Record
+        self, month: str, token: str, most: Amounts, error: StoreAway
     ) -> Reservation:
         self._log_away(error)
+        refusal = meter_unavailable(detail=str(error))
         if self.settings.away == "allow":
             self._away_until = self._clock() + REST_SECONDS
-            return self._reserve_alone(month, token, most)
+            try:
+                return self._reserve_alone(month, token, most)
+            except WireError as spent:
+                refusal = spent
         # It may have been reserved although its answer was lost; nothing will be used of it.
         self._later(_Entry(month, token, _NOTHING - most))
-        record.detail = str(error)
-        raise meter_unavailable(detail=str(error))
+        raise refusal
 
     def _reserve_alone(self, month: str, token: str, most: Amounts) -> Reservation:
         with self._lock:
@@ -259,16 +263,14 @@ class Meter:
             try:
                 if entry.owed is not None:
                     self._store.reserve(entry.month, entry.token, entry.owed, {})
+                    # From here on its settlement alone may be repeated.
+                    entry = replace(entry, owed=None)
                 self._store.settle(entry.month, entry.token, entry.change, ())
             except StoreAway as error:
                 self._log_away(error)
                 with self._lock:
                     self._unsettled.appendleft(entry)
                 return
-            if entry.owed is not None:
-                with self._lock:
-                    paid = entry.owed + entry.change
-                    self._alone[entry.month] = self._alone[entry.month] - paid
 
     def _log_away(self, error: StoreAway) -> None:
         now = self._clock()

@@ -22,7 +22,7 @@ class Held(Protocol):
 class Metering(Protocol):
     """Decides, before the model is asked, whether the budget has room for a request."""
 
-    def reserve(self, chat: ChatRequest, body_bytes: int, record: Record) -> Held:
+    def reserve(self, chat: ChatRequest, body_bytes: int) -> Held:
         """Reserve the most that a request can use; `body_bytes` is its length as it was sent.
 
         Raises:
@@ -48,9 +48,9 @@ class Unmetered:
 
     _held = _Nothing()
 
-    def reserve(self, chat: ChatRequest, body_bytes: int, record: Record) -> Held:
+    def reserve(self, chat: ChatRequest, body_bytes: int) -> Held:
         """Let every request pass."""
-        del chat, body_bytes, record
+        del chat, body_bytes
         return self._held
 
     def close(self) -> None:

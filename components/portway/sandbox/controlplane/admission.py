@@ -112,6 +112,9 @@ def missing_references(
                     False,
                     f'MountVolume.SetUp failed for volume "{volume.get("name")}" : {kind.lower()} "{name}" not found',
                 )
+        claim = object_at(volume, "persistentVolumeClaim").get("claimName")
+        if claim and not exists("v1", "PersistentVolumeClaim", str(claim)):
+            yield False, f'0/1 nodes are available: persistentvolumeclaim "{claim}" not found.'
 
 
 def _charge(key: str, pod_spec: Object) -> Decimal | None:

@@ -17,6 +17,7 @@ from portway.sandbox.controlplane.objects import (
     pod_template,
 )
 from portway.sandbox.controlplane.pods import pod_causes, port_range_causes
+from portway.sandbox.controlplane.quantities import parse_quantity
 
 MAX_DATA_BYTES = 1024 * 1024
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"})
@@ -141,6 +142,17 @@ def _service(obj: Object) -> Iterator[str]:
         names.add(name)
 
 
+def _claim(obj: Object) -> Iterator[str]:
+    if not dig(obj, "spec", "accessModes"):
+        yield "spec.accessModes: Required value: at least 1 access mode is required"
+    wanted = dig(obj, "spec", "resources", "requests", "storage")
+    size = parse_quantity(str(wanted)) if wanted is not None else None
+    if wanted is None:
+        yield "spec.resources[storage]: Required value"
+    elif size is not None and size <= 0:
+        yield f'spec.resources[storage]: Invalid value: "{wanted}": must be greater than zero'
+
+
 def _autoscaler(obj: Object) -> Iterator[str]:
     spec = object_at(obj, "spec")
     least, most = spec.get("minReplicas", 1), spec.get("maxReplicas", 0)
@@ -228,6 +240,7 @@ _KINDS: Mapping[str, Callable[[Object], Iterator[str]]] = {
     "DaemonSet": _workload,
     "ReplicaSet": _workload,
     "Service": _service,
+    "PersistentVolumeClaim": _claim,
     "HorizontalPodAutoscaler": _autoscaler,
     "PodDisruptionBudget": _disruption_budget,
     "NetworkPolicy": _network_policy,

@@ -41,6 +41,10 @@ def policy(peer: Object) -> Object:
     )
 
 
+def claim(**spec: Any) -> Object:
+    return kube.of("v1", "PersistentVolumeClaim", spec=spec)
+
+
 def probe(**fields: Any) -> Object:
     return {"httpGet": {"port": 8080}, **fields}
 
@@ -48,6 +52,20 @@ def probe(**fields: Any) -> Object:
 def test_good_objects_pass() -> None:
     good = (kube.namespace(), kube.deployment(), kube.service(), hpa(), policy({"podSelector": {}}))
     assert [judged(obj) for obj in good] == [""] * len(good)
+
+
+@pytest.mark.parametrize(
+    ("spec", "cause"),
+    [
+        ({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}, ""),
+        ({"resources": {"requests": {"storage": "10Gi"}}}, "spec.accessModes: Required value: at least 1 access mode is required"),
+        ({"accessModes": ["ReadWriteOnce"]}, "spec.resources[storage]: Required value"),
+        ({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "0"}}}, 'spec.resources[storage]: Invalid value: "0": must be greater than zero'),
+    ],
+)  # fmt: skip
+def test_a_claim_says_how_much_and_for_whom(spec: Any, cause: str) -> None:
+    said = judged(claim(**spec))
+    assert said == (f'PersistentVolumeClaim "chat" is invalid: {cause}' if cause else "")
 
 
 @pytest.mark.parametrize(

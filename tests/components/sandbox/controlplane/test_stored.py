@@ -287,6 +287,17 @@ def test_a_volume_waits_for_its_source(store: Store, api: StoredApi) -> None:
     assert conditions(live(api))["Available"] == ("True", "MinimumReplicasAvailable")
 
 
+def test_a_pod_waits_for_the_claim_of_its_disk(store: Store, api: StoredApi) -> None:
+    store.set_meta("dataplane", "off")
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "counts"}}]
+    api.create(kube.with_pod(volumes=volumes), field_manager=MANAGER)
+    waiting = live(api)["status"]["conditions"][0]["message"]
+    assert waiting.endswith('persistentvolumeclaim "counts" not found.')
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
+    api.create(kube.of("v1", "PersistentVolumeClaim", "counts", spec=spec), field_manager=MANAGER)
+    assert conditions(live(api))["Available"] == ("True", "MinimumReplicasAvailable")
+
+
 def test_a_load_balancer_has_a_loopback_address_of_its_own(store: Store, api: StoredApi) -> None:
     created = api.create(kube.service(type="LoadBalancer"), field_manager=MANAGER)
     port = store.port("kubernetes|prod-eu|kubernetes:core/v1:Service|chat-prod/chat")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from portway.errors import Problem
 from portway.target import MeterPlan
 from portway.targets.cloud_run.guards import THRESHOLDS
 from portway.targets.cloud_run.shapes import CloudRunPlan, MeterStore, SpendBudget
@@ -34,7 +33,7 @@ def refused(budget: dict[str, Any] | None, **options: Any) -> list[str]:
     given = None if budget is None else {"monthly_usd": 900, **budget}
     found = builders.outcome(builders.spec(budget=given), place)
     assert isinstance(found, tuple), "it was planned"
-    return [problem.path for problem in found if isinstance(problem, Problem)]
+    return [problem.path for problem in found]
 
 
 def test_a_limit_of_use_is_counted_in_a_database_of_the_services_own_region() -> None:

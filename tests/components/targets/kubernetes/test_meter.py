@@ -9,9 +9,10 @@ import pytest
 from portway.estimates import estimate_plan
 from portway.models import find
 from portway.registry import load_target
-from portway.sandbox.controlplane.objects import dig, objects_at
+from portway.sandbox.controlplane.admission import pod_security
+from portway.sandbox.controlplane.objects import dig, object_at, objects_at
 from portway.target import MeterPlan
-from portway.targets.kubernetes.shapes import KubernetesPlan, Object
+from portway.targets.kubernetes.shapes import KubernetesPlan
 from support import builders
 
 ROLES = ["meter-keys", "meter-volume", "meter-traffic", "meter", "meter-service"]
@@ -45,10 +46,8 @@ def refused(place: dict[str, Any], **budget: Any) -> list[str]:
     return [problem.path for problem in found]
 
 
-def pod(plan: KubernetesPlan, role: str) -> Object:
-    found = dig(plan.objects[role], "spec", "template", "spec")
-    assert isinstance(found, dict)
-    return found
+def pod(plan: KubernetesPlan, role: str) -> dict[str, Any]:
+    return object_at(plan.objects[role], "spec", "template", "spec")
 
 
 def test_limits_of_use_bring_a_store_and_nothing_else_changes_but_who_counts() -> None:
@@ -121,6 +120,11 @@ def test_no_count_is_answered_before_it_is_on_the_disk_and_none_is_evicted() -> 
         "--maxmemory-policy", "noeviction",
     ]  # fmt: skip
     assert dig(planned().objects["meter"], "spec", "strategy") == {"type": "Recreate"}
+
+
+def test_the_stores_pod_passes_the_level_that_its_namespace_enforces() -> None:
+    plan = planned()
+    assert pod_security(plan.objects["namespace"], pod(plan, "meter")) is None
 
 
 def test_the_store_runs_in_the_region_and_rather_not_on_a_gpu_node() -> None:

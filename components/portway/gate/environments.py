@@ -20,7 +20,8 @@ _REAL: Final = re.compile(r"(?:prod|production|prd|live)\d*")
 _WORDS: Final = re.compile(r"[a-z]+\d*|\d+")
 _KEYS: Final = re.compile(r"(?i)(?:.*[/:._-])?(?:env|environment|stage)")
 _LABELS: Final = (
-    "tags", "labels", "userLabels", "metadata.labels", "template.labels", "nodeConfig.resourceLabels",
+    "tags", "labels", "userLabels", "resourceLabels", "settings.userLabels", "metadata.labels",
+    "template.labels", "nodeConfig.resourceLabels",
 )  # fmt: skip
 _DEFAULTS: Final = ("defaultTags", "defaultLabels")
 _LONGEST: Final = 256

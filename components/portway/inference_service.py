@@ -17,8 +17,8 @@ TYPE = "portway:index:InferenceService"
 class InferenceService(pulumi.ComponentResource):
     """An OpenAI-compatible inference service at one placement.
 
-    Its inputs record what the spec declares (boundary, budget, model identity), so that a gate can
-    judge the stack by them.
+    Its inputs record what the spec declares (boundary, budget, traffic, model identity), so that a
+    gate can judge the stack by them.
     """
 
     endpoint: pulumi.Output[str]
@@ -39,7 +39,7 @@ class InferenceService(pulumi.ComponentResource):
         """
         target = load_target(placement.target)
         plan = target.plan(spec, find(spec.model), placement)
-        super().__init__(TYPE, name, _declared(plan), opts)
+        super().__init__(TYPE, name, _declared(plan, spec), opts)
         self.deployed = _component(target.component)(
             name, plan, pulumi.ResourceOptions(parent=self)
         )
@@ -63,8 +63,8 @@ class InferenceService(pulumi.ComponentResource):
         }
 
 
-def _declared(plan: Plan) -> dict[str, pulumi.Input[Any]]:
-    budget = plan.monthly_budget_usd
+def _declared(plan: Plan, spec: InferenceServiceSpec) -> dict[str, pulumi.Input[Any]]:
+    budget, traffic = plan.monthly_budget_usd, spec.traffic
     return {
         "service": plan.service,
         "environment": plan.environment,
@@ -74,6 +74,7 @@ def _declared(plan: Plan) -> dict[str, pulumi.Input[Any]]:
         "modelIdentity": plan.model_identity,
         "boundary": None if plan.boundary is None else list(plan.boundary),
         "monthlyBudgetUsd": None if budget is None else str(budget),
+        "traffic": None if traffic is None else traffic.model_dump(mode="json"),
     }
 
 

@@ -1,8 +1,10 @@
 """The configuration of a pack: typed, strict, and wrong all at once rather than bit by bit."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -17,6 +19,9 @@ from portway.residency.places_of import members
 LEVEL = "enforcementLevel"
 LEVELS = ("advisory", "mandatory")
 _A_BUCKET = "gcp:storage/bucket:Bucket"
+_TYPE = re.compile(r"[a-z][\w-]*:[\w./-]+:[A-Za-z]\w*")
+_TELLING = 6
+"""Characters of a glob that are none, below which it could mean anything."""
 
 
 def _names(value: object) -> object:
@@ -35,6 +40,24 @@ Host = Annotated[
 
 
 GpuType = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="as nvidia-l4")]
+
+
+def _money(value: object) -> object:
+    """Numbers become ``Decimal`` by their own digits, never by those of a binary fraction."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return value
+    try:
+        return Decimal(str(value).strip())
+    except ArithmeticError:
+        raise ValueError("is no amount of USD; write a plain number, such as 1000") from None
+
+
+Usd = Annotated[
+    Decimal,
+    BeforeValidator(_money),
+    Field(ge=0, le=1_000_000_000, decimal_places=2, allow_inf_nan=False),
+]
+Part = Annotated[Decimal, BeforeValidator(_money), Field(gt=0, le=1, allow_inf_nan=False)]
 
 
 class PackConfig(BaseModel):
@@ -76,18 +99,30 @@ class ResidencyConfig(PackConfig):
 
 
 class CostConfig(PackConfig):
-    """Configuration of the cost pack.
+    """Configuration of the cost pack. Everything is counted at its maximum but for the floor.
 
     Attributes:
-        max_gpus: counts everything at its maximum.
         gpu_types: the only ones that may be rented, as Google names them (``nvidia-l4``); without
             it, every type may.
         elsewhere: by rule id, where something is kept whose absence from the stack is then accepted.
+        monthly_ceiling_usd: of a whole stack, whatever budgets its services declare.
+        monthly_floor_usd: of a whole stack with no traffic at all.
+        min_utilisation: the part of the month in which what is always on must be busy; without it,
+            it is computed from the rates.
+        rates_max_age_days: older rates are refused; without it, those older than 120 days are
+            reported.
+        declared_usd: by type token or glob of URNs, what one such resource costs a month: for what
+            nobody has a rate of.
     """
 
     max_gpus: Annotated[int, Field(ge=0)] | None = None
     gpu_types: Annotated[tuple[GpuType, ...] | None, BeforeValidator(_names)] = None
     elsewhere: Mapping[str, Annotated[str, Field(pattern=r"\S")]] = {}
+    monthly_ceiling_usd: Usd | None = None
+    monthly_floor_usd: Usd | None = None
+    min_utilisation: Part | None = None
+    rates_max_age_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    declared_usd: Mapping[str, Usd] = {}
 
     @property
     def may_advise(self) -> bool:
@@ -96,20 +131,11 @@ class CostConfig(PackConfig):
 
 
 MODELS: Mapping[str, type[PackConfig]] = {"residency": ResidencyConfig, "cost": CostConfig}
-NOT_JUDGED_YET: Mapping[str, frozenset[str]] = {
-    "residency": frozenset[str](),
-    "cost": frozenset(
-        {"monthly_ceiling_usd", "monthly_floor_usd", "min_utilisation", "rates_max_age_days"}
-    ),
-}
-"""Keys whose rule does not exist in this version. Accepting a limit without judging it would be a
-gate that is open, so they are refused."""
-
 Model = TypeVar("Model", bound=PackConfig)
 
 
 def read_config(
-    model: type[Model], pack: str, given: Mapping[str, Any], rules: Iterable[str], today: date
+    model: type[Model], given: Mapping[str, Any], rules: Iterable[str], today: date
 ) -> Model:
     """``given`` as the configuration of ``pack``.
 
@@ -118,7 +144,7 @@ def read_config(
             exemption that lasts too long.
     """
     plain = cast("dict[str, Any]", _whole(dict(given)))
-    problems = list(_wrong_keys(model, pack, plain))
+    problems = list(_wrong_keys(model, plain))
     known = {key: value for key, value in plain.items() if key in model.model_fields}
     try:
         config = model.model_validate(known)
@@ -128,6 +154,8 @@ def read_config(
     problems += _too_long(config, today)
     if isinstance(config, ResidencyConfig):
         problems += _wrong_places(config)
+    if isinstance(config, CostConfig):
+        problems += _wrong_declarations(config)
     if problems:
         raise BadInput(problems)
     return config
@@ -193,15 +221,17 @@ def read_file(file: Path, policies: Iterable[str]) -> Mapping[str, Any]:
     return follow(said)
 
 
-def _wrong_keys(model: type[PackConfig], pack: str, given: Mapping[str, Any]) -> Iterable[Problem]:
+def _wrong_keys(model: type[PackConfig], given: Mapping[str, Any]) -> Iterable[Problem]:
     for key in given:
-        if key in model.model_fields:
-            continue
-        if key in NOT_JUDGED_YET[pack]:
-            message = "this version does not judge it yet, and a limit that nobody judges protects "
-            yield Problem(key, f"{message}nobody; remove it")
-        else:
+        if key not in model.model_fields:
             yield Problem(key, _not_one_of(key, "a key", tuple(model.model_fields)))
+
+
+def _wrong_declarations(config: CostConfig) -> Iterable[Problem]:
+    for key in config.declared_usd:
+        if not _TYPE.fullmatch(key) and not ("::" in key and len(key.strip("*?:")) >= _TELLING):
+            message = "names no resource; write a type, such as aws:rds/instance:Instance, or a URN"
+            yield Problem(f"declared_usd.{key}", message)
 
 
 def _wrong_rules(config: PackConfig, rules: frozenset[str]) -> Iterable[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
@@ -43,17 +44,25 @@ class CostContext:
     Attributes:
         gpu_types: the only ones that may be rented; None: every one.
         elsewhere: by rule id, where something is kept whose absence from the stack is then accepted.
+        declared_usd: by type token or glob of URNs, what one such resource costs a month.
+        today: the day on which the age of a rate is counted.
     """
 
     max_gpus: int | None = None
     budgets: tuple[Decimal, ...] = ()
     gpu_types: tuple[str, ...] | None = None
     elsewhere: Mapping[str, str] = field(default_factory=dict[str, str])
+    monthly_ceiling_usd: Decimal | None = None
+    monthly_floor_usd: Decimal | None = None
+    min_utilisation: Decimal | None = None
+    rates_max_age_days: int | None = None
+    declared_usd: tuple[tuple[str, Decimal], ...] = ()
+    today: date = date.max
 
     @property
     def has_limit(self) -> bool:
         """Whether anything says what the stack may cost a month, and other rules hold it to that."""
-        return bool(self.budgets)
+        return bool(self.budgets) or self.monthly_ceiling_usd is not None
 
 
 @dataclass(frozen=True)
@@ -84,14 +93,28 @@ class Declarations:
             self._services[resource.urn] = declared(resource)
 
     def context(
-        self, config: PackConfig, resource: Resource | None, *, is_final: bool
+        self,
+        config: PackConfig,
+        resource: Resource | None,
+        *,
+        is_final: bool,
+        today: date = date.max,
     ) -> ResidencyContext | CostContext:
         """What the rules of the pack that has ``config`` are told about ``resource``."""
         if isinstance(config, CostConfig):
             budgets = [said.budget for said in self._services.values()]
             known = tuple(budget for budget in budgets if isinstance(budget, Decimal))
             return CostContext(
-                config.max_gpus, known, gpu_types=config.gpu_types, elsewhere=config.elsewhere
+                max_gpus=config.max_gpus,
+                budgets=known,
+                gpu_types=config.gpu_types,
+                elsewhere=config.elsewhere,
+                monthly_ceiling_usd=config.monthly_ceiling_usd,
+                monthly_floor_usd=config.monthly_floor_usd,
+                min_utilisation=config.min_utilisation,
+                rates_max_age_days=config.rates_max_age_days,
+                declared_usd=tuple(config.declared_usd.items()),
+                today=today,
             )
         if not isinstance(config, ResidencyConfig):
             raise TypeError(f"no context for {type(config).__name__}")

@@ -73,7 +73,7 @@ class Pack:
         return self._read(read_file(file, self.policies), today())
 
     def _read(self, given: Mapping[str, Any], today: date) -> PackConfig:
-        return read_config(MODELS[self.name], self.name, given, (r.id for r in self.rules), today)
+        return read_config(MODELS[self.name], given, (r.id for r in self.rules), today)
 
 
 def load_pack(folder: Path) -> Pack:

@@ -110,7 +110,9 @@ class Session:
     def _judged(
         self, resource: Resource, stack: Stack | None, *, is_final: bool
     ) -> Iterator[Finding]:
-        context = self._declarations.context(self._config, resource, is_final=is_final)
+        context = self._declarations.context(
+            self._config, resource, is_final=is_final, today=self._today()
+        )
         for rule in self._rules:
             if rule.judge is not None:
                 try:
@@ -121,7 +123,7 @@ class Session:
                     yield self._finding(rule, violation)
 
     def _judged_whole(self, stack: Stack) -> Iterator[Finding]:
-        context = self._declarations.context(self._config, None, is_final=True)
+        context = self._declarations.context(self._config, None, is_final=True, today=self._today())
         for rule in self._rules:
             if rule.judge_stack is not None:
                 try:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,12 @@ POLICIES = ("residency", "residency-whole-stack")
 
 
 def read(given: dict[str, Any]) -> PackConfig:
-    return read_config(ResidencyConfig, "residency", given, RULES, TODAY)
+    return read_config(ResidencyConfig, given, RULES, TODAY)
 
 
 def problems(given: dict[str, Any], model: type[PackConfig] = ResidencyConfig) -> list[str]:
-    pack = "cost" if model is CostConfig else "residency"
     with pytest.raises(BadInput) as refusal:
-        read_config(model, pack, given, RULES, TODAY)
+        read_config(model, given, RULES, TODAY)
     return [str(problem) for problem in refusal.value.problems]
 
 
@@ -67,9 +67,7 @@ def test_one_boundary_needs_no_list() -> None:
 
 
 def test_numbers_survive_the_wire_that_makes_them_floats() -> None:
-    assert read_config(CostConfig, "cost", {"max_gpus": 4.0}, RULES, TODAY) == CostConfig(
-        max_gpus=4
-    )
+    assert read_config(CostConfig, {"max_gpus": 4.0}, RULES, TODAY) == CostConfig(max_gpus=4)
 
 
 def test_every_fault_is_named_at_once_with_a_way_out() -> None:
@@ -114,13 +112,42 @@ def test_a_wrong_type_or_shape_is_refused(given: dict[str, Any]) -> None:
     assert problems(given)
 
 
+def test_amounts_of_money_keep_their_own_digits() -> None:
+    given = {"monthly_ceiling_usd": 1000.1, "monthly_floor_usd": "99.90", "min_utilisation": 0.4}
+    read = read_config(CostConfig, given, RULES, TODAY)
+    assert read.monthly_ceiling_usd == Decimal("1000.1")
+    assert read.monthly_floor_usd == Decimal("99.90")
+    assert read.min_utilisation == Decimal("0.4")
+
+
 @pytest.mark.parametrize(
-    "key",
-    ["monthly_ceiling_usd", "monthly_floor_usd", "min_utilisation", "rates_max_age_days"],
+    ("key", "value"),
+    [
+        ("monthly_ceiling_usd", -1),
+        ("monthly_ceiling_usd", "1000 EUR"),
+        ("monthly_ceiling_usd", "nan"),
+        ("monthly_ceiling_usd", True),
+        ("monthly_ceiling_usd", 1e300),
+        ("monthly_floor_usd", 0.001),
+        ("min_utilisation", 0),
+        ("min_utilisation", 40),
+        ("rates_max_age_days", 0),
+        ("rates_max_age_days", 1.5),
+        ("declared_usd", {"aws:rds/instance:Instance": -5}),
+        ("declared_usd", {"*": 5}),
+        ("declared_usd", {"urn:*::*": 5}),
+        ("currency", "EUR"),
+    ],
 )
-def test_a_limit_that_nobody_judges_is_refused_rather_than_ignored(key: str) -> None:
-    (found,) = problems({key: 100}, CostConfig)
-    assert found.startswith(f"{key}: this version does not judge it yet")
+def test_absurd_limits_are_refused_where_they_stand(key: str, value: object) -> None:
+    (found, *_) = problems({key: value}, CostConfig)
+    assert found.startswith(key)
+
+
+def test_what_nobody_can_price_is_declared_by_type_or_by_urn() -> None:
+    keys = ("aws:rds/instance:Instance", "urn:pulumi:*::*::aws:sqs/queue:Queue::orders")
+    read = read_config(CostConfig, {"declared_usd": dict.fromkeys(keys, 5)}, RULES, TODAY)
+    assert read.declared_usd == dict.fromkeys(keys, Decimal(5))
 
 
 def test_allowed_hosts_are_host_names_or_whole_domains() -> None:

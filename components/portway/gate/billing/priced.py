@@ -11,7 +11,7 @@ from portway.gate.resource import Resource
 from portway.pricing.assume import NO_TRAFFIC
 from portway.pricing.charges import Unbounded, charges
 from portway.pricing.demand import demand
-from portway.pricing.estimate import Charge, Monthly, Quantities, Unpriced, estimate
+from portway.pricing.estimate import ZERO, Charge, Estimate, Monthly, Quantities, Unpriced, estimate
 from portway.pricing.meter import Fixed, Held, Meter, PerUse
 from portway.pricing.rate import Grade, Rate, Tier
 from portway.pricing.work import Work
@@ -29,13 +29,13 @@ ORDINARY = Work(
 
 @dataclass(frozen=True)
 class CostLine:
-    """One thing that is billed, in all cases. ``rate`` is None for what costs nothing."""
+    """One thing that is billed, in all cases. ``rates``: what it was priced with, if anything."""
 
     resource: str
     urn: str
     item: str
     monthly: Monthly
-    rate: Rate | None
+    rates: tuple[Rate, ...]
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,11 @@ def priced(resource: Resource, seen: Billed, work: Work, service: str | None = N
             why = "nothing declares its maximum, so it has no ceiling"
             faults.append(Fault("", why, is_unbounded=True))
             continue
-        for charge in made:
-            found = estimate((charge,), BOOK)
+        for group in _together(made):
+            found = estimate(group, BOOK)
             faults += map(_unpriced, found.unpriced)
             if found.monthly is not None:
-                rate = found.lines[0].rate
-                line = CostLine(resource.name, resource.urn, charge.item, found.monthly, rate)
-                lines.append(line)
+                lines.append(_line(resource, group, found))
     said = tuple(_sentences(seen.meters))
     return Priced(resource, service, seen.meters, tuple(lines), _once(faults), said)
 
@@ -100,8 +98,23 @@ def as_declared(resource: Resource, usd: Decimal, key: str, service: str | None 
     return Priced(resource, service, (), lines)
 
 
+def _together(made: tuple[Charge, ...]) -> Iterator[tuple[Charge, ...]]:
+    """Charge by charge, but for those that share an amount which is enforced."""
+    shared = tuple(one for one in made if one.at_most_usd is not None)
+    yield from ((one,) for one in made if one.at_most_usd is None)
+    if shared:
+        yield shared
+
+
+def _line(resource: Resource, group: tuple[Charge, ...], found: Estimate) -> CostLine:
+    items = " and ".join(dict.fromkeys(one.item for one in group))
+    rates = tuple(line.rate for line in found.lines if line.rate is not None)
+    monthly = found.monthly or Monthly(ZERO, ZERO, ZERO, ZERO)
+    return CostLine(resource.name, resource.urn, items, monthly, rates)
+
+
 def _declared(resource: Resource, monthly: Monthly, rate: Rate) -> CostLine:
-    return CostLine(resource.name, resource.urn, "as declared", monthly, rate)
+    return CostLine(resource.name, resource.urn, "as declared", monthly, (rate,))
 
 
 def _unpriced(one: Unpriced) -> Fault:

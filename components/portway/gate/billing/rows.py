@@ -75,12 +75,12 @@ def row_of(token: str, package: str, has_provider: bool) -> Row:  # noqa: FBT001
         rows = table(f"billed/{name}.json")
         if (found := rows.get("rows", {}).get(token)) is not None:
             return _row(found)
-        for entry in rows.get("unpriced", ()):
-            if any(fnmatchcase(token, one) for one in entry["types"]):
-                return Row(unpriced=entry["because"])
         for entry in rows["free"]:
             if any(fnmatchcase(token, one) for one in entry["types"]):
                 return Row(free=entry["because"])
+        for entry in rows.get("unpriced", ()):
+            if any(fnmatchcase(token, one) for one in entry["types"]):
+                return Row(unpriced=entry["because"])
     if not has_provider and package not in _TABLES:
         return Row(free="a component: its children are billed one by one")
     return UNREAD

@@ -92,10 +92,11 @@ class StackEstimate:
         """Every rate that was used for something that costs anything, once."""
         return tuple(
             dict.fromkeys(
-                line.rate
+                rate
                 for one in self.resources
                 for line in one.lines
-                if line.rate is not None and line.monthly.ceiling
+                if line.monthly.ceiling
+                for rate in line.rates
             )
         )
 
@@ -233,9 +234,15 @@ def traffic_of(service: Resource) -> Traffic | None:
     if not isinstance(seen, Known) or not isinstance(seen.value, Mapping):
         return None
     try:
-        return Traffic.model_validate(dict(cast("Mapping[str, Any]", seen.value)))
+        given = cast("Mapping[str, Any]", seen.value)
+        return Traffic.model_validate({name: _whole(value) for name, value in given.items()})
     except ValidationError:
         return None
+
+
+def _whole(value: object) -> object:
+    """Numbers cross the engine's wire as floats: 600 arrives as 600.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _work(service: Resource, traffic: Traffic | None, meters: tuple[Meter, ...]) -> Work:

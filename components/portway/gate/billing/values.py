@@ -7,24 +7,11 @@ from typing import Final, cast
 
 from portway.gate.billing.cannot import CannotPrice
 from portway.gate.places import At, places, reading
+from portway.gate.quantities import quantity as read
 from portway.gate.resource import Resource
 from portway.gate.values import Known, Missing, Unknown, shown
 
 _NUMBER: Final = re.compile(r"\d{1,12}(?:\.\d{1,9})?")
-_QUANTITY: Final = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(m|[kKMGT]i?|e\d)?")
-_SCALES: Final = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    "k": Decimal(1000),
-    "K": Decimal(1000),
-    "M": Decimal(1000**2),
-    "G": Decimal(1000**3),
-    "T": Decimal(1000**4),
-    "Ki": Decimal(1024),
-    "Mi": Decimal(1024**2),
-    "Gi": Decimal(1024**3),
-    "Ti": Decimal(1024**4),
-}
 GIB: Final = Decimal(1024**3)
 _LATER: Final = "is known only after deployment; make it a literal"
 _ZONE: Final = re.compile(r"([a-z]+-[a-z]+\d+)-[a-z]|([a-z]{2}(?:-[a-z]+){1,2}-\d)[a-z]")
@@ -108,14 +95,10 @@ def quantity(value: object, path: str) -> Decimal:
     Raises:
         CannotPrice: it is none.
     """
-    found = (
-        _QUANTITY.fullmatch(str(value).strip()) if isinstance(value, int | float | str) else None
-    )
-    if found is None or isinstance(value, bool):
+    found = read(value)
+    if found is None or found < 0:
         raise CannotPrice(path, f"{path} is {shown(value)}, which is no quantity")
-    unit = found[2] or ""
-    scale = Decimal(10) ** int(unit[1:]) if unit.startswith("e") else _SCALES[unit]
-    return Decimal(found[1]) * scale
+    return found
 
 
 def mappings(resource: Resource, path: str) -> Iterator[tuple[str, Mapping[str, object]]]:

@@ -1,66 +1,103 @@
 #!/usr/bin/env python3
 """Break the rules on purpose, one small change at a time, and see that a test fails each time.
 
-mutmut makes the changes and runs the tests that reach each of them. It wants modules that are named
-as their files are, so a copy is laid out for it below ``build/``: the package at its top, every rule
-as a module of ``rules_of_<pack>``, and in the packs one line that takes the rule from there.
+mutmut makes the changes (``mutants.py``); each is tried in a fork of one process that has loaded
+everything, with the tests that reach it, until one fails (``trials.py``).
 
-    .venv/bin/python tools/mutation.py                     # everything: an hour or more
-    .venv/bin/python tools/mutation.py --sample 300        # a sample, drawn evenly
-    .venv/bin/python tools/mutation.py --only 'judged'     # one module
+    .venv/bin/python tools/mutation.py                       # everything: half an hour of one core
+    .venv/bin/python tools/mutation.py --only rules_of_      # those whose name contains this
+    .venv/bin/python tools/mutation.py --sample 300          # a sample, drawn evenly
+    .venv/bin/python tools/mutation.py --survivors           # again what survived, and what is new
+    .venv/bin/python tools/mutation.py --first 600           # stop after so many seconds
+    .venv/bin/python tools/mutation.py --report              # only print what is known
 
-Ends with 1 when fewer than 95 % are killed of those that change something. Survivors that change
-nothing are those of the type that a ``cast`` names, and those that ``tests/mutation/equivalent.json``
-explains one by one.
+What is known is kept in ``build/mutation/verdicts.json``. Ends with 1 when fewer than 95 % are killed
+of those that change something. Survivors that change nothing are those of the type that a ``cast``
+names, and those that ``tests/mutation/equivalent.json`` explains one by one.
 """
 
 import argparse
 import ast
+import hashlib
 import json
-import re
-import shutil
-import subprocess
+import pickle
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mutants import Mutant, mutants
+from trials import SURVIVED, UNREACHED, Trials
 
 ROOT = Path(__file__).resolve().parents[1]
-WORK = ROOT / "build" / "mutation"
+KNOWN = ROOT / "build" / "mutation" / "verdicts.json"
 EXPLAINED = ROOT / "tests" / "mutation" / "equivalent.json"
 PACKS = ("residency", "cost")
-TESTS = (
-    "tests/mutation/test_rules_hold.py",
+TESTS = ("tests/mutation", "tests/components/gate")
+"""The judgements of all examples and of the corpus, and the tests of the gate's own modules."""
+SLOW = (
+    "tests/components/gate/attest",
+    "tests/components/gate/guardrails",
+    "tests/components/gate/testing",
     *(
         f"tests/components/gate/test_{name}.py"
         for name in (
-            "absence",
-            "denials",
-            "hosted",
-            "judged",
-            "locate",
-            "policy_pods",
-            "routes",
-            "settings",
+            "aws_rows",
+            "reports",
+            "reports_sarif",
+            "reports_text",
+            "run",
+            "state",
+            "record",
+            "properties",
         )
     ),
-    *(
-        f"tests/components/gate/test_{name}.py"
-        for name in ("capacity_tables", "network_policies", "statements", "values", "workloads")
-    ),
 )
-"""The judgements of all examples and of the corpus, and the tests of single modules that are quick."""
+"""Of them, those of what rules do not consist of, or that take a second or more each."""
 NOT_RULES = frozenset({"config", "context", "exemption", "resource", "rule", "tables", "notes"})
 """Modules that rules import and that decide nothing."""
 WANTED = 0.95
-NO_MUTANT = "none.such"
-_CAST = re.compile(r"cast\((?:\"[^\"]*\"|None),")
-_KILLED = frozenset({1, 3, 24, 36, 152, 255, -24})
-_NO_TESTS = frozenset({5, 33})
 
 
-def rule_files() -> Iterator[Path]:
+@dataclass(frozen=True)
+class Score:
+    """How many mutants there are of some files, and what became of them."""
+
+    made: int
+    tried: int
+    killed: int
+    explained: int
+    left: int
+
+    @classmethod
+    def of(cls, verdicts: Sequence[str | None], explained: int) -> "Score":
+        """The score of ``verdicts``, None for what was not tried; ``explained`` change nothing."""
+        tried = [one for one in verdicts if one is not None]
+        killed = sum(one not in (SURVIVED, UNREACHED) for one in tried)
+        left = len(tried) - killed - explained
+        return cls(len(verdicts), len(tried), killed, explained, left)
+
+    @property
+    def share(self) -> float:
+        """Of those tried that change something, how many are killed."""
+        return self.killed / max(1, self.killed + self.left)
+
+    def __str__(self) -> str:
+        """One line."""
+        return (
+            f"{self.made:,} mutants, {self.tried:,} tried: {self.killed:,} killed, {self.explained:,} "
+            f"change nothing, {self.left:,} survive unexplained; {self.share:.1%} killed of the rest"
+        )
+
+
+def rule_files(packs: Sequence[str] = PACKS) -> Iterator[Path]:
     """Every rule of every pack."""
-    for pack in PACKS:
+    for pack in packs:
         yield from sorted((ROOT / "policies" / pack / "rules").glob("[!_]*.py"))
 
 
@@ -69,9 +106,10 @@ def gate_modules() -> tuple[str, ...]:
     waiting, found = list(rule_files()), set[str]()
     while waiting:
         for name in _imported(waiting.pop()):
-            if name not in found and name not in NOT_RULES:
+            file = ROOT / "components" / "portway" / "gate" / f"{name}.py"
+            if name not in found and name not in NOT_RULES and file.exists():
                 found.add(name)
-                waiting.append(ROOT / "components" / "portway" / "gate" / f"{name}.py")
+                waiting.append(file)
     return tuple(sorted(found))
 
 
@@ -83,140 +121,122 @@ def _imported(file: Path) -> Iterator[str]:
                 yield name
 
 
-def lay_out() -> None:
-    """Make the copy that mutmut works in."""
-    shutil.rmtree(WORK, ignore_errors=True)
-    leave = shutil.ignore_patterns("__pycache__", "*.pyc")
-    shutil.copytree(ROOT / "components" / "portway", WORK / "portway", ignore=leave)
-    shutil.copytree(ROOT / "tests", WORK / "tests", ignore=leave)
-    shutil.copytree(ROOT / "policies", WORK / "policies", ignore=leave)
-    for file in rule_files():
-        pack = file.parent.parent.name
-        home = WORK / f"rules_of_{pack}"
-        home.mkdir(exist_ok=True)
-        (home / "__init__.py").touch()
-        shutil.copy(file, home / file.name)
-        stub = f"from rules_of_{pack}.{file.stem} import RULE as RULE\n"
-        (WORK / file.relative_to(ROOT)).write_text(stub, encoding="utf-8")
-    (WORK / "pyproject.toml").write_text(_settings(), encoding="utf-8")
+def modules() -> dict[str, Path]:
+    """What is changed, rules first, by the name that it is loaded by."""
+    gate = ROOT / "components" / "portway" / "gate"
+    rules = {f"portway_rules_{one.parent.parent.name}_{one.stem}": one for one in rule_files()}
+    return rules | {f"portway.gate.{name}": gate / f"{name}.py" for name in gate_modules()}
 
 
-def _settings() -> str:
-    rules = [f"rules_of_{pack}" for pack in PACKS]
-    only = [f"portway/gate/{name}.py" for name in gate_modules()] + [f"{r}/*.py" for r in rules]
-    options = ["--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:randomly", "-q"]
-    return f"""\
-[tool.mutmut]
-source_paths = {json.dumps([*rules, "portway"])}
-only_mutate = {json.dumps(only)}
-also_copy = ["policies"]
-pytest_add_cli_args = {json.dumps(options)}
-pytest_add_cli_args_test_selection = {json.dumps(list(TESTS))}
-process_isolation = "forkserver"
-track_dependencies = false
-use_git_change_detection = false
-
-[tool.pytest.ini_options]
-pythonpath = ["tests", "."]
-addopts = "--allow-hosts=127.0.0.1 --allow-unix-socket"
-"""
+def made_of(name: str, file: Path) -> tuple[Mutant, ...]:
+    """The mutants of one file; made once while it stays as it is, which takes seconds."""
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    kept = KNOWN.parent / "made" / f"{name}-{digest}.pickle"
+    if kept.exists():
+        return pickle.loads(kept.read_bytes())  # noqa: S301 - written below
+    made = tuple(mutants(file, name))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for old in kept.parent.glob(f"{name}-*.pickle"):
+        old.unlink()
+    kept.write_bytes(pickle.dumps(made))
+    return made
 
 
-def results() -> dict[str, int | None]:
-    """The exit code of the tests by mutant; None for one that has not been tried."""
-    found: dict[str, int | None] = {}
-    for file in sorted((WORK / "mutants").rglob("*.meta")):
-        found.update(json.loads(file.read_text(encoding="utf-8"))["exit_code_by_key"])
-    return found
+def known() -> dict[str, str]:
+    """The verdict of each mutant that was tried, by its key."""
+    return json.loads(KNOWN.read_text(encoding="utf-8")) if KNOWN.exists() else {}
 
 
-def run(names: Sequence[str], children: int) -> None:
-    """Try the mutants called ``names``; all when there are none."""
-    argv = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", str(children)]
-    done = subprocess.run([*argv, *names], cwd=WORK, check=False)
-    if done.returncode:
-        raise SystemExit(f"mutmut ended with {done.returncode}; its words are above")
+def keep(verdicts: Mapping[str, str]) -> None:
+    """Keep what is known so far."""
+    KNOWN.parent.mkdir(parents=True, exist_ok=True)
+    KNOWN.write_text(json.dumps(verdicts, indent=0), encoding="utf-8")
 
 
-def make(children: int) -> None:
-    """Make the mutants, and find out which tests reach each of them, without trying any.
+def run(chosen: Sequence[Mutant], verdicts: dict[str, str], seconds: float) -> None:
+    """Try ``chosen``, and write into ``verdicts`` what became of each."""
+    began, done = time.monotonic(), 0
 
-    mutmut has no command for that. Asked for a mutant that there is not, it does all this and then
-    ends with an error.
-    """
-    argv = [str(Path(sys.executable).parent / "mutmut"), "run", "--max-children", str(children)]
-    done = subprocess.run([*argv, NO_MUTANT], cwd=WORK, check=False, capture_output=True, text=True)
-    if NO_MUTANT not in done.stderr or not results():
-        raise SystemExit(f"mutmut made no mutants:\n{done.stdout}\n{done.stderr}")
+    def tell(mutant: Mutant, verdict: str) -> None:
+        nonlocal done
+        done += 1
+        verdicts[mutant.key] = verdict
+        if done % 100 == 0:
+            keep(verdicts)
+            spent = time.monotonic() - began
+            sys.stderr.write(f"{done} of {len(chosen)} tried in {spent:.0f} s\n")
 
+    def warm_up() -> None:
+        judgements: Any = import_module("support.judgements")  # where pytest finds it
+        for name in judgements.names():
+            judgements.text(name)
 
-def shown(name: str) -> str:
-    """The change that a mutant is, as a diff."""
-    argv = [str(Path(sys.executable).parent / "mutmut"), "show", name]
-    done = subprocess.run(argv, cwd=WORK, capture_output=True, text=True, check=False)
-    lines = done.stdout.splitlines()
-    return "\n".join(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---"))
-
-
-def report(tried: dict[str, int | None]) -> Iterator[str]:
-    """Survivors with their change and why each changes nothing; then the score."""
-    explained = {row["mutant"]: row for row in json.loads(EXPLAINED.read_text(encoding="utf-8"))}
-    equal = 0
-    survivors = [name for name, code in tried.items() if code is not None and code not in _KILLED]
-    for name in survivors:
-        change = shown(name)
-        if is_for_the_type_checker(change):
-            equal += 1
-            continue
-        row = explained.get(change_key(name, change))
-        equal += row is not None
-        reach = "no test reaches it" if tried[name] in _NO_TESTS else "survived"
-        yield f"{name}: {reach}\n{change}\n  {row['because'] if row else 'NOT EXPLAINED'}\n"
-    run_ = [code for code in tried.values() if code is not None]
-    killed = sum(code in _KILLED for code in run_)
-    yield f"{equal} of the survivors change nothing: what a cast names, or as explained"
-    real = len(run_) - equal
-    yield f"{killed} of {real} others killed: {killed / max(1, real):.1%}"
-    yield f"{len(tried)} mutants in all"
+    files = frozenset(map(str, modules().values()))
+    trials = Trials(chosen, files, dict(verdicts), began + seconds, tell, warm_up)
+    options = ["-q", "-s", "-p", "no:randomly", "-p", "no:xdist", "--assert=plain"]
+    skipped = [f"--ignore={one}" for one in SLOW]
+    code = pytest.main([f"--rootdir={ROOT}", *options, *skipped, *TESTS], plugins=[trials])
+    keep(verdicts)
+    if code:
+        raise SystemExit("the tests must pass before anything is changed; pytest's words are above")
 
 
-def is_for_the_type_checker(change: str) -> bool:
-    """Whether only the type that a ``cast`` names is changed: a text that nothing reads as it runs."""
-    before, after = ("".join(_sides(change, sign)) for sign in "-+")
-    return before != after and _CAST.sub("cast(", before) == _CAST.sub("cast(", after)
+def report(made: Sequence[Mutant], verdicts: Mapping[str, str]) -> tuple[list[str], Score]:
+    """Survivors with their change and why each changes nothing; then the score of each file and all."""
+    why = {
+        row["mutant"]: row["because"] for row in json.loads(EXPLAINED.read_text(encoding="utf-8"))
+    }
+    lines: list[str] = []
+    groups: dict[str, list[tuple[str | None, bool]]] = {}
+    for one in made:
+        verdict = verdicts.get(one.key)
+        alive = verdict in (SURVIVED, UNREACHED)
+        explained = alive and (one.is_for_the_type_checker or one.key in why)
+        groups.setdefault(one.name.rpartition(".x")[0], []).append((verdict, explained))
+        if alive and not one.is_for_the_type_checker:
+            lines += [f"{one.name}: {verdict}", one.change]
+            lines += [f"  {why.get(one.key, 'NOT EXPLAINED')}", ""]
+    for name, rows in groups.items():
+        lines.append(f"{name}: {_score(rows)}")
+    for title, start in (
+        *((f"rules of {p}", f"portway_rules_{p}_") for p in PACKS),
+        ("gate", "portway.gate."),
+    ):
+        rows = [row for name, each in groups.items() if name.startswith(start) for row in each]
+        if rows:
+            lines.append(f"\n{title}: {_score(rows)}")
+    score = _score([row for each in groups.values() for row in each])
+    return [*lines, f"\nall: {score}"], score
 
 
-def _sides(change: str, sign: str) -> Iterator[str]:
-    return (line[1:] for line in change.splitlines() if line.startswith(sign))
-
-
-def change_key(name: str, change: str) -> str:
-    """What identifies a mutant when lines above it move: its function and its change."""
-    return f"{name.rpartition('__mutmut_')[0]}: {' '.join(change.split())}"
+def _score(rows: Sequence[tuple[str | None, bool]]) -> Score:
+    return Score.of([verdict for verdict, _ in rows], sum(explained for _, explained in rows))
 
 
 def main() -> int:
     """Run, report, and judge."""
     parser = argparse.ArgumentParser(description="Mutation testing of the rules.")
-    parser.add_argument("--sample", type=int, help="try so many mutants, drawn evenly")
+    parser.add_argument("--sample", type=int, default=0, help="try so many mutants, drawn evenly")
     parser.add_argument("--only", default="", help="try those whose name contains this")
-    parser.add_argument("--children", type=int, default=2, help="tests at once")
+    parser.add_argument(
+        "--first", type=float, default=float("inf"), help="stop after so many seconds"
+    )
+    parser.add_argument("--survivors", action="store_true", help="try what no test killed before")
     parser.add_argument("--report", action="store_true", help="only print what is known")
     asked = parser.parse_args()
+    everything = (each for name, file in modules().items() for each in made_of(name, file))
+    made = [one for one in everything if asked.only in one.name]
+    verdicts = known()
+    if asked.sample:
+        made = made[:: max(1, len(made) // asked.sample)]
     if not asked.report:
-        lay_out()
-        names: list[str] = []
-        if asked.sample or asked.only:
-            make(asked.children)
-            names = [name for name in sorted(results()) if asked.only in name]
-            step = max(1, len(names) // asked.sample) if asked.sample else 1
-            names = names[::step]
-        run(names, asked.children)
-    tried = {name: code for name, code in results().items() if asked.only in name}
-    lines = list(report(tried))
+        again = (None, SURVIVED, UNREACHED)
+        wanted = [one for one in made if not asked.survivors or verdicts.get(one.key) in again]
+        run([one for one in wanted if not one.is_for_the_type_checker], verdicts, asked.first)
+    verdicts |= {one.key: SURVIVED for one in made if one.is_for_the_type_checker}
+    lines, score = report(made, verdicts)
     sys.stdout.writelines(f"{line}\n" for line in lines)
-    killed, total = map(int, re.findall(r"\d+", lines[-2])[:2])
-    return int(not total or killed < WANTED * total)
+    return int(not score.tried or score.share < WANTED)
 
 
 if __name__ == "__main__":

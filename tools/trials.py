@@ -1,0 +1,210 @@
+"""Tries mutants: runs the tests that reach each, in a fork of one pytest that has collected them once.
+
+A plugin of pytest. In place of running the tests it first runs each in a fork, to see which lines of
+the rules it reaches, then every mutant in a fork of its own, until a test fails: first the test that
+killed it last time, then those that killed other mutants of its function, then the quick ones. What
+a mutant could have spoiled in a cache is computed anew in each fork; nothing else is, which makes a
+trial a matter of milliseconds.
+"""
+
+import gc
+import os
+import pickle
+import resource
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+from coverage import Coverage
+from hypothesis import Phase, settings
+
+from mutants import Mutant, put_in
+from portway.gate import pack
+
+SURVIVED, UNREACHED, TIMED_OUT = "survived", "no test reaches it", "(in time)"
+_MEMORY_BYTES = 4 * 1024**3
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What one test runs of the rules, by file a bit for each line, and how long it takes."""
+
+    seconds: float
+    lines: dict[str, int]
+
+
+@dataclass
+class Trials:
+    """The plugin.
+
+    Attributes:
+        mutants: what to try, in this order.
+        files: everything that mutants may be made of.
+        last: by key of a mutant, the test that killed it last time.
+        until: when to stop, by ``time.monotonic``.
+        tell: is told each verdict as soon as it is known: the test that fails, or why none does.
+        warm_up: runs much of what the tests run, so that what no mutant changes is loaded once.
+    """
+
+    mutants: Sequence[Mutant]
+    files: frozenset[str]
+    last: dict[str, str]
+    until: float
+    tell: Callable[[Mutant, str], None]
+    warm_up: Callable[[], object]
+    _killers: dict[str, Counter[str]] = field(default_factory=dict)
+    _reach: dict[str, Reach] = field(default_factory=dict)
+
+    def pytest_sessionstart(self) -> None:
+        """Packs are loaded once, so that there is one function to change; examples are not shrunk."""
+        loaded: dict[Path, pack.Pack] = {}
+        load = pack.load_pack
+
+        def load_once(folder: Path) -> pack.Pack:
+            if folder not in loaded:
+                loaded[folder] = load(folder)
+            return loaded[folder]
+
+        pack.load_pack = load_once
+        settings.register_profile(
+            "once", settings.get_profile("same-every-time"), phases=[Phase.explicit, Phase.generate]
+        )
+        settings.load_profile("once")
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """In place of running the tests."""
+        self.warm_up()
+        _forget(self.files)
+        gc.collect()
+        gc.freeze()
+        items = {item.nodeid: item for item in session.items}
+        self._see(items)
+        for mutant in self.mutants:
+            if time.monotonic() > self.until:
+                break
+            self.tell(mutant, self._tried(mutant, items))
+        return True
+
+    def _see(self, items: dict[str, pytest.Item]) -> None:
+        seen = _forked(lambda: _reached(items, self.files))
+        if isinstance(seen, dict):
+            self._reach = seen
+        else:
+            raise pytest.UsageError(f"fails with nothing changed: {seen or 'a test, at once'}")
+
+    def _tried(self, mutant: Mutant, items: dict[str, pytest.Item]) -> str:
+        names = self._in_order(mutant)
+        if not names:
+            return UNREACHED
+        module = sys.modules[mutant.name.rpartition(".x")[0]]
+        said = _forked(lambda: _first_failure(mutant, module, names, items, self._reach))
+        killer = said if isinstance(said, str) else TIMED_OUT
+        if killer != SURVIVED:
+            self._killers.setdefault(_function(mutant), Counter())[killer] += 1
+        return killer
+
+    def _in_order(self, mutant: Mutant) -> list[str]:
+        wanted = sum(1 << line for line in mutant.lines)
+        file = str(mutant.file)
+        reaching = [name for name, one in self._reach.items() if one.lines.get(file, 0) & wanted]
+        killers = self._killers.get(_function(mutant), Counter())
+        last = self.last.get(mutant.key)
+
+        def late(name: str) -> tuple[bool, int, float]:
+            return (name != last, -killers[name], self._reach[name].seconds)
+
+        return sorted(reaching, key=late)
+
+
+def _function(mutant: Mutant) -> str:
+    return mutant.name.rpartition("__mutmut_")[0]
+
+
+def _first_failure(
+    mutant: Mutant,
+    module: Any,  # noqa: ANN401 - a module
+    names: Sequence[str],
+    items: dict[str, pytest.Item],
+    reach: dict[str, Reach],
+) -> str:
+    """The test that fails, once the function is changed."""
+    try:
+        put_in(mutant, module)
+    except Exception:  # noqa: BLE001 - what cannot even be defined is noticed at once
+        return "(its definition)"
+    for name in names:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 3 + 10 * reach[name].seconds)
+        if _fails(items[name]):
+            return name
+    return SURVIVED
+
+
+def _fails(item: pytest.Item) -> bool:
+    return any(one.failed for one in runtestprotocol(item, log=False, nextitem=None))
+
+
+def _reached(items: dict[str, pytest.Item], files: frozenset[str]) -> dict[str, Reach] | str:
+    """What each test runs of ``files``; or the name of the first that fails."""
+    seen = Coverage(data_file=None, config_file=False, include=sorted(files))
+    seconds: dict[str, float] = {}
+    seen.start()
+    for name, item in items.items():
+        _forget(files)
+        seen.switch_context(name)
+        began = time.process_time()
+        if _fails(item):
+            return name
+        seconds[name] = time.process_time() - began
+    seen.stop()
+    data = seen.get_data()
+    lines: dict[str, dict[str, int]] = {name: {} for name in items}
+    for file in data.measured_files():
+        for line, names in data.contexts_by_lineno(file).items():
+            for name in names:
+                if name in lines:
+                    lines[name][file] = lines[name].get(file, 0) | 1 << line
+    return {name: Reach(seconds[name], lines[name]) for name in items}
+
+
+def _forget(files: frozenset[str]) -> None:
+    """Empty the caches of the modules that mutants change."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) in files:
+            for value in vars(module).values():
+                clear = getattr(value, "cache_clear", None)
+                if callable(clear):
+                    clear()
+
+
+def _forked(work: Callable[[], object]) -> object:
+    """What ``work`` returns in a fork; None when that ends in another way."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            _quiet()
+            with os.fdopen(write, "wb") as answer:
+                answer.write(pickle.dumps(work()))
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    return pickle.loads(said) if said else None  # noqa: S301 - our own process wrote it
+
+
+def _quiet() -> None:
+    gc.disable()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    signal.signal(signal.SIGVTALRM, signal.SIG_DFL)

@@ -2,22 +2,16 @@
 
 import os
 import re
-import shutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, cast
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from portway.engine.engine import Engine
 from portway.engine.environment import Places, engine_environment
-from portway.engine.mirror import mirror, stack_config_dir
+from portway.engine.mirror import stack_config_dir
 from portway.engine.stack import Outcome, Stack
 from portway.engine.stack import Pack as EnginePack
 from portway.errors import BadInput, Missing, PortwayError, Problem
@@ -26,6 +20,7 @@ from portway.gate.config import PackConfig
 from portway.gate.pack import Pack, load_pack
 from portway.gate.record import Record, read_events
 from portway.gate.session import utc_today
+from portway.gate.staging import in_its_own_terms, looked_up, stage
 
 PACKS = ("residency", "cost")
 DEADLINE_SECONDS = 600.0
@@ -211,8 +206,7 @@ def _judge(
         return StackReport(subject.stack, None, (fault,), subject.project)
 
     try:
-        mirror(subject.project, shown)
-        _close(shown / "Pulumi.yaml")
+        stage(subject.project, shown)
         environment = engine_environment(workshop.places, workshop.engine, project=shown)
         stack = Stack(shown, subject.stack, workshop.engine, environment, deadline_seconds)
         outcome = stack.preview(policies.for_engine)
@@ -226,8 +220,9 @@ def _judge(
     return StackReport(
         subject.stack,
         record,
-        faults,
+        tuple(in_its_own_terms(fault, subject.project, shown) for fault in faults),
         subject.project,
+        hints=tuple(looked_up(shown, subject.stack)),
         resources=states_of(outcome.events),
         engine=str(workshop.engine.version),
     )
@@ -264,35 +259,3 @@ def _no_stand_in(found: re.Match[str]) -> str:
         f"the program uses the provider {found['name']}, for which there is no stand-in here; "
         f"{_JUDGE_STATE}"
     )
-
-
-def _close(file: Path) -> None:
-    """Have the program run in our interpreter's environment, with the stand-ins as its only plugins.
-
-    Raises:
-        BadInput: it is not a Python program.
-    """
-    yaml: Any = YAML()
-    try:
-        loaded: object = yaml.load(file.read_text(encoding="utf-8"))
-    except YAMLError as error:
-        raise BadInput([Problem("Pulumi.yaml", f"is not YAML: {error}", str(file))]) from None
-    except FileNotFoundError:
-        raise BadInput([Problem("Pulumi.yaml", "is not there; give the file this name")]) from None
-    if not isinstance(loaded, dict) or not isinstance(
-        cast("dict[str, Any]", loaded).get("name"), str
-    ):
-        message = "must be a mapping with the name and the runtime of the project"
-        raise BadInput([Problem("Pulumi.yaml", message, str(file.resolve()))])
-    settings = cast("dict[str, Any]", loaded)
-    runtime = settings.get("runtime")
-    name = cast("dict[str, Any]", runtime).get("name") if isinstance(runtime, dict) else runtime
-    if name != "python":
-        message = f"is {name!r}; the gate runs Python programs only"
-        raise BadInput([Problem("runtime", message, str(file.resolve()))])
-    settings["runtime"] = {"name": "python", "options": {"virtualenv": sys.prefix}}
-    settings.pop("plugins", None)
-    part = file.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as written:
-        yaml.dump(settings, written)
-    shutil.move(part, file)

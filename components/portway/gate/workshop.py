@@ -11,7 +11,7 @@ from portway.engine.home import create_home
 from portway.errors import Missing
 from portway.gate.run import PACKS, Workshop
 from portway.sandbox.layout import Layout
-from portway.sandbox.plugins import install_plugins
+from portway.sandbox.plugins import install_foreign, install_plugins
 
 POLICIES = "policies"
 
@@ -29,6 +29,7 @@ def workshop() -> Generator[Workshop]:
         layout.create()
         create_home(layout.home, engine)
         install_plugins(layout.home, Path(sys.executable))
+        install_foreign(layout.home, Path(sys.executable))
         yield Workshop(engine, layout)
 
 

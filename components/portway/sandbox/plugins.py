@@ -4,10 +4,13 @@ import json
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 
 from portway.errors import Missing
 
 PACKAGES = ("aws", "gcp", "kubernetes", "random")
+_DYNAMIC = ("pulumi-python", "0.0.0")
+"""What runs resources that a program defines itself; the engine asks for no version of it."""
 
 
 def install_plugins(home: Path, python: Path) -> tuple[Path, ...]:
@@ -32,13 +35,30 @@ def install_plugins(home: Path, python: Path) -> tuple[Path, ...]:
     return launchers
 
 
+def install_foreign(home: Path, python: Path) -> tuple[Path, ...]:
+    """Launchers for every other provider SDK that is installed, so that its resources can be previewed.
+
+    Args:
+        home: the PULUMI_HOME of a preview.
+        python: the interpreter that has this package and the SDKs.
+    """
+    names = {module.name for module in iter_modules() if module.name.startswith("pulumi_")}
+    others = sorted(names - {f"pulumi_{one}" for one in PACKAGES})
+    found = filter(None, (_installed(name.removeprefix("pulumi_")) for name in others))
+    return tuple(_launcher(home, name, version, python) for name, version in (*found, _DYNAMIC))
+
+
 def _installed(package: str) -> tuple[str, str] | None:
-    """Plugin name and version as the SDK's own ``pulumi-plugin.json`` states them."""
+    """Plugin name and version as the SDK's own ``pulumi-plugin.json`` states them; None for none."""
     found = find_spec(f"pulumi_{package}")
     if found is None or found.origin is None:
         return None
     described = Path(found.origin).parent / "pulumi-plugin.json"
+    if not described.is_file():
+        return None
     document = json.loads(described.read_text(encoding="utf-8"))
+    if not document.get("resource") or "parameterization" in document:
+        return None
     return str(document["name"]), str(document["version"])
 
 

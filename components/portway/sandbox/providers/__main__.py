@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from portway.errors import PortwayError
 from portway.sandbox.faults import Faults
 from portway.sandbox.layout import Layout
 from portway.sandbox.providers.cloud import Cloud
+from portway.sandbox.providers.foreign import Foreign
 from portway.sandbox.providers.protocol import serve
 from portway.sandbox.providers.server import Provider
 from portway.sandbox.store import Store
@@ -25,14 +27,19 @@ CLOUDS = {
 
 
 def load(package: str, store: Store, root: Path) -> Cloud:
-    """The embedded cloud of ``package``, over ``store``, with its files beneath ``root``."""
+    """The embedded cloud of ``package``, over ``store``, with its files beneath ``root``.
+
+    A package without one can be previewed and not deployed.
+    """
+    if package not in CLOUDS:
+        return Foreign(store, package)
     cloud: Cloud = importlib.import_module(CLOUDS[package]).embedded(store, root)
     return cloud
 
 
 def installed_version(package: str) -> str:
     """The version of the plugin that the installed SDK of ``package`` asks for."""
-    found = find_spec(f"pulumi_{package}")
+    found = find_spec(f"pulumi_{package.replace('-', '_')}")
     if found is None or found.origin is None:
         return "0.0.0"
     document = json.loads((Path(found.origin).parent / "pulumi-plugin.json").read_text())
@@ -41,8 +48,8 @@ def installed_version(package: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Serve one package until the engine ends; the engine's address, if given, is not needed."""
-    if not arguments or arguments[0] not in CLOUDS:
-        sys.stderr.write(f"usage: python -m portway.sandbox.providers {{{'|'.join(CLOUDS)}}}\n")
+    if not arguments or not re.fullmatch(r"[a-z0-9][a-z0-9-]*", arguments[0]):
+        sys.stderr.write(f"usage: python -m portway.sandbox.providers {{{'|'.join(CLOUDS)}|…}}\n")
         return 2
     package = arguments[0]
     try:

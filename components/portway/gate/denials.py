@@ -14,6 +14,8 @@ _PROFILE = "bedrock:inferenceprofilearn"
 _PRINCIPAL = "aws:principalarn"
 _GLOBAL_PROFILE = "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/global.any.model-v1:0"
 _GLOBAL_MODEL = "arn:aws:bedrock:::foundation-model/any.model-v1:0"
+_UNREADABLE = ("", "", list[str]())
+"""A condition that nobody can say the meaning of: it holds for nothing and spares nobody."""
 _INVOKE = ("bedrock:invokemodel", "bedrock:invokemodelwithresponsestream")
 
 
@@ -74,14 +76,14 @@ def _conditions(condition: object) -> Iterator[tuple[str, str, list[str]]]:
     if condition is None:
         return
     if not isinstance(condition, Mapping):
-        yield ("", "", [])
+        yield _UNREADABLE
         return
     for operator, keys in cast("Mapping[str, Any]", condition).items():
         if not isinstance(keys, Mapping):
-            yield (operator.lower(), "", [])
-            continue
-        for key, values in cast("Mapping[str, Any]", keys).items():
-            yield (operator.lower(), key.lower(), [str(one) for one in _listed(values)])
+            yield _UNREADABLE
+        else:
+            for key, values in cast("Mapping[str, Any]", keys).items():
+                yield (operator.lower(), key.lower(), [str(one) for one in _listed(values)])
 
 
 def _listed(value: object) -> list[Any]:

@@ -27,6 +27,12 @@ def deny(condition: Any = None, **more: Any) -> dict[str, Any]:
         deny({"StringEquals": {REGION: "unspecified"}}),
         deny({"StringEquals": {REGION: ["us-east-1", "unspecified"]}}),
         deny({"StringLike": {REGION: "un*"}}),
+        deny({"StringEqualsIgnoreCase": {REGION: "unspecified"}}),
+        deny({"StringNotEqualsIgnoreCase": {REGION: ["eu-west-1"]}}),
+        deny({"ArnEquals": {PROFILE: GLOBAL}}),
+        deny({"ArnNotEquals": {PROFILE: "arn:aws:bedrock:*:*:inference-profile/eu.*"}}),
+        deny({"StringNotLike": {PROFILE: "*inference-profile/eu.*"}}),
+        deny({"StringNotLike": {WHO: "arn:aws:iam::*:role/Emergency"}}),
         deny({"StringNotEquals": {REGION: ["eu-west-1", "eu-central-1"]}}),
         deny({"ArnLike": {PROFILE: GLOBAL}}),
         deny({"StringLike": {PROFILE: "*inference-profile/global.*"}}),
@@ -83,6 +89,8 @@ def test_a_policy_that_forbids_every_global_call(document: Any) -> None:
         deny(UNKNOWN),
         deny({"StringEquals": "unspecified"}),
         deny({"NumericEquals": {REGION: "unspecified"}}),
+        deny({"NumericEquals": {REGION: "eu-west-1"}}),
+        deny({"StringNotEquals": {"aws:SourceVpc": "eu-west-1"}}),
     ],
 )
 def test_a_policy_that_leaves_a_way_open_or_cannot_be_read(document: Any) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 from pydantic import TypeAdapter
 
 from portway.errors import Missing
+from portway.gate.amounts import at_maximum
 from portway.gate.context import CostContext
 from portway.gate.links import beside
 from portway.gate.resource import Resource, Stack
@@ -24,6 +25,7 @@ from portway.gate.rule import Violation
 from portway.gate.values import Known, Unknown, shown
 
 Judge = Callable[[Resource, CostContext, Stack | None], Iterator[Violation]]
+Cost = Callable[[Resource, Stack | None], str]
 Reads = Literal["most", "least", "flag", "set", "exists"]
 _FOLDER = files("portway.gate").joinpath("data", "judged_cost")
 
@@ -79,14 +81,14 @@ def family(name: str) -> tuple[Row, ...]:
     )
 
 
-def judge_family(name: str) -> Judge:
-    """The judgement of one resource by the rows of family ``name``."""
+def judge_family(name: str, cost: Cost = at_maximum) -> Judge:
+    """The judgement of one resource by the rows of family ``name``; ``cost`` ends its statements."""
 
     def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
         del context
         for row in _by_type(name).get(resource.type, ()):
             if _is_about(row, resource) and not _is_said_beside(row, resource, stack):
-                yield from _of_row(row, resource)
+                yield from _of_row(row, resource, lambda: cost(resource, stack))
 
     return judge
 
@@ -114,14 +116,14 @@ def _is_said_beside(row: Row, resource: Resource, stack: Stack | None) -> bool:
     return stack is None or next(beside(resource, stack, row.unless), None) is not None
 
 
-def _of_row(row: Row, resource: Resource) -> Iterator[Violation]:
+def _of_row(row: Row, resource: Resource, cost: Callable[[], str]) -> Iterator[Violation]:
     if row.reads == "exists":
-        message = f"{resource} {row.says}; {row.do}"
+        message = f"{resource} {row.says}{cost()}; {row.do}"
         yield Violation(message, resource.urn, row.path, advice=row.advises)
         return
     if row.omitted:
         for path in omissions(row.path, row.within, resource):
-            message = f"{resource} does not set {path}: {row.omitted}; {row.do}"
+            message = f"{resource} does not set {path}: {row.omitted}{cost()}; {row.do}"
             yield Violation(message, resource.urn, path, advice=row.advises)
     for seen in resource.properties.every(row.path):
         if row.reads == "set":
@@ -131,7 +133,7 @@ def _of_row(row: Row, resource: Resource) -> Iterator[Violation]:
         else:
             problem, undetermined = _problem(row, seen), False
         if problem is not None:
-            message = f"{resource} {problem} ({seen.path}); {row.do}"
+            message = f"{resource} {problem} ({seen.path}){cost()}; {row.do}"
             yield Violation(message, resource.urn, seen.path, undetermined, row.advises)
 
 

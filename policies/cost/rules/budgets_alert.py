@@ -175,7 +175,7 @@ def _missing(
     for kind in wanted:
         if kind not in known:
             what = "is about to happen" if kind.startswith("FORECASTED") else "has happened"
-            message = f"{resource} tells nobody what {what}: no {path} is {kind}; add one"
+            message = f"{resource} tells nobody what {what}: none of {path} is {kind}; add one"
             yield Violation(message, resource.urn, path, advice=True)
 
 

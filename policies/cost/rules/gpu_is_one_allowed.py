@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
+from portway.gate.amounts import at_maximum
 from portway.gate.capacity import Count, Kind, gpus, reading, runs_pods
 from portway.gate.context import CostContext
 from portway.gate.judged_cost import judge_family
@@ -30,9 +31,9 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
             message = f"{resource} cannot be judged: nobody can tell which GPU {path} stands for"
             yield Violation(f"{message}; {do}", resource.urn, path, undetermined=True)
         elif gpu not in context.gpu_types:
-            yield Violation(
-                f"{resource} rents a GPU that is not allowed ({path}); {do}", resource.urn, path
-            )
+            cost = at_maximum(resource, stack)
+            message = f"{resource} rents a GPU that is not allowed ({path}){cost}; {do}"
+            yield Violation(message, resource.urn, path)
     if not named and _holds_gpus(resource, stack):
         message = f"{resource} holds GPUs and does not say of which type"
         yield Violation(f"{message}; {do}, by name", resource.urn, "gpu", undetermined=True)

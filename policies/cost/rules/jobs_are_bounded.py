@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+from portway.gate.amounts import at_maximum
 from portway.gate.context import CostContext
 from portway.gate.judged_cost import judge_family, number
 from portway.gate.resource import Resource, Stack
@@ -38,18 +39,18 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
     yield from (one for one in read if isinstance(one, Violation))
     known = [one for one in read if isinstance(one, Decimal)]
     if len(known) == len(read):
-        yield from _too_much(resource, *known)
+        yield from _too_much(resource, at_maximum(resource, stack), *known)
 
 
 def _too_much(
-    resource: Resource, tasks: Decimal, retries: Decimal, timeout_seconds: Decimal
+    resource: Resource, cost: str, tasks: Decimal, retries: Decimal, timeout_seconds: Decimal
 ) -> Iterator[Violation]:
     hours = tasks * (1 + retries) * timeout_seconds / 3600
     if hours > _HOURS_OF_A_MONTH:
         message = (
             f"{resource} may bill {hours:,.0f} task-hours in one run ({tasks} tasks, each tried "
             f"{1 + retries} times for {timeout_seconds} seconds), more than the {_HOURS_OF_A_MONTH} "
-            f"of a month; lower {_TIMEOUT}, {_RETRIES} or {_TASKS}"
+            f"of a month{cost}; lower {_TIMEOUT}, {_RETRIES} or {_TASKS}"
         )
         yield Violation(message, resource.urn, _TIMEOUT)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from portway.gate.amounts import with_no_traffic
 from portway.gate.context import CostContext
 from portway.gate.judged_cost import judge_family, number
 from portway.gate.resource import Resource, Stack
@@ -10,7 +11,7 @@ from portway.gate.values import Known
 
 _SERVICE = "gcp:cloudrunv2/service:Service"
 _LEAST = "template.scaling.minInstanceCount"
-_BY_TABLE = judge_family("idle")
+_BY_TABLE = judge_family("idle", with_no_traffic)
 _OR = (
     "or say what may be spent: budget in the spec, or a limit in the configuration of the cost pack"
 )
@@ -24,7 +25,7 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
     if stack is None:
         return
     yield from _in_old_revisions(resource)
-    if context.has_limit:
+    if context.has_limit or context.monthly_floor_usd is not None:
         return
     for found in _BY_TABLE(resource, context, stack):
         message = f"{found.message}, {_OR}"

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final
 
 from portway.errors import Problem
+from portway.metering import limits_of_use
 from portway.naming import Names
 from portway.spec import InferenceServiceSpec
 from portway.targets.cloud_run.options import CloudRunOptions
@@ -16,6 +17,10 @@ EXPIRING: Final = (COLLECTION, f"{COLLECTION}-open")
 """What the runtime writes: a document for each month, and one for each request in flight."""
 
 EXPIRY: Final = "expires"
+
+REQUESTS_A_MINUTE: Final = 30
+"""Two writes to the month's document for each request, at one a second (Firestore, best practices:
+"the maximum sustained write rate to a document is 1 per second")."""
 
 MOST_CHANNELS: Final = 5
 """Notification channels of one Cloud Billing budget (Cloud Billing Budget API,
@@ -116,6 +121,11 @@ def alerts(spec: InferenceServiceSpec, name: str, region: str) -> tuple[Alert, .
 
 def notes(spec: InferenceServiceSpec, options: CloudRunOptions) -> Iterator[str]:
     """What the guards leave open."""
+    if limits_of_use(spec) is not None:
+        yield (
+            "the meter's month is one document, and Firestore takes about one write a second to one for "
+            f"long: limits of use suit some {REQUESTS_A_MINUTE} requests a minute"
+        )
     if spec.budget is not None and options.billing_account is None:
         yield (
             "no Cloud Billing budget is created, so that nobody is told of spending: its account is not "

@@ -2,12 +2,15 @@
 
 from typing import Final
 
+from portway.metering import limits_of_use
 from portway.spec import InferenceServiceSpec
 from portway.target import Placement
+from portway.targets.kubernetes.nodes import flavour_of
 from portway.targets.kubernetes.nodes import regions as sold
 
 WITHOUT: Final = {"on-demand-nodes": {"spot": True}}
 _CLUSTER: Final = "your-cluster"
+_EKS_CLASS: Final = "gp3"
 
 
 def regions() -> tuple[str, ...]:
@@ -16,12 +19,14 @@ def regions() -> tuple[str, ...]:
 
 
 def place(spec: InferenceServiceSpec, region: str) -> Placement:
-    """In a cluster that the user has yet to name; with KEDA where no pod is kept."""
+    """In a cluster that the user has yet to name; with KEDA where no pod is kept, and EKS's usual disks."""
     options: dict[str, str] = {}
     if spec.scaling.min == 0:
         options["scale_to_zero"] = "keda"
         if spec.access.reach == "public":
             options["hostname"] = f"{spec.name}.example.com"
+    if limits_of_use(spec) is not None and flavour_of(region) == "eks":
+        options["storage_class"] = _EKS_CLASS
     return Placement(
         target="kubernetes", region=region, environment="prod", cluster=_CLUSTER, options=options
     )

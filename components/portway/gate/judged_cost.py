@@ -75,10 +75,14 @@ def family(name: str) -> tuple[Row, ...]:
     Raises:
         Missing: a table that ships with the package is absent or broken.
     """
-    clouds = sorted(file.name for file in _FOLDER.iterdir())
-    return tuple(
-        row for cloud in clouds for row in _ROWS.validate_python(_table(cloud).get(name, []))
-    )
+    tables = (_table(file).get(name, []) for file in _files())
+    return tuple(row for table in tables for row in _ROWS.validate_python(table))
+
+
+def rows() -> tuple[tuple[str, Row], ...]:
+    """Every row of every family, with the family's name."""
+    names = (name for file in _files() for name in _table(file))
+    return tuple((name, row) for name in dict.fromkeys(names) for row in family(name))
 
 
 def judge_family(name: str, cost: Cost = at_maximum) -> Judge:
@@ -86,7 +90,7 @@ def judge_family(name: str, cost: Cost = at_maximum) -> Judge:
 
     def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
         del context
-        for row in _by_type(name).get(resource.type, ()):
+        for row in by_type(name).get(resource.type, ()):
             if _is_about(row, resource) and not _is_said_beside(row, resource, stack):
                 yield from _of_row(row, resource, lambda: cost(resource, stack))
 
@@ -150,11 +154,16 @@ def _problem(row: Row, seen: Known) -> str | None:
 
 
 @cache
-def _by_type(name: str) -> Mapping[str, list[Row]]:
+def by_type(name: str) -> Mapping[str, list[Row]]:
+    """The rows of family ``name``, by the type they are about."""
     found: dict[str, list[Row]] = defaultdict(list)
     for row in family(name):
         found[row.type].append(row)
     return found
+
+
+def _files() -> list[str]:
+    return sorted(file.name for file in _FOLDER.iterdir())
 
 
 @cache

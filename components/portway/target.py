@@ -56,6 +56,8 @@ class Capabilities:
     streams: bool
     serves_own_weights: bool
     """False where a vendor serves the model and does not publish revision or precision."""
+    wire: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What a client meets here and may not meet elsewhere, by what it is about."""
 
 
 class TokenPrices(Frozen):

@@ -7,6 +7,7 @@ from portway.targets.cloud_run.options import CloudRunOptions
 from portway.targets.cloud_run.places import WITHOUT, place, regions
 from portway.targets.cloud_run.plan import plan
 from portway.targets.cloud_run.prices import rates
+from portway.upstreams import VLLM
 
 TARGET = Target(
     name="cloud-run",
@@ -16,6 +17,7 @@ TARGET = Target(
         scales_to_zero=True,
         streams=True,
         serves_own_weights=True,
+        wire={**VLLM, "too many requests": "holds them back for a while, then 429"},
     ),
     options=CloudRunOptions,
     plan=plan,

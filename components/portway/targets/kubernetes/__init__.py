@@ -7,6 +7,7 @@ from portway.targets.kubernetes.options import KubernetesOptions
 from portway.targets.kubernetes.places import WITHOUT, place, regions
 from portway.targets.kubernetes.plan import plan
 from portway.targets.kubernetes.prices import rates
+from portway.upstreams import VLLM
 
 TARGET = Target(
     name="kubernetes",
@@ -16,6 +17,7 @@ TARGET = Target(
         scales_to_zero=True,
         streams=True,
         serves_own_weights=True,
+        wire={**VLLM, "too many requests": "429 at once"},
     ),
     options=KubernetesOptions,
     plan=plan,

@@ -7,6 +7,7 @@ from portway.targets.lambda_bedrock.options import LambdaBedrockOptions
 from portway.targets.lambda_bedrock.places import place, regions
 from portway.targets.lambda_bedrock.plan import plan
 from portway.targets.lambda_bedrock.prices import rates
+from portway.upstreams import CONVERSE
 
 TARGET = Target(
     name="lambda-bedrock",
@@ -16,6 +17,7 @@ TARGET = Target(
         scales_to_zero=True,
         streams=True,
         serves_own_weights=False,
+        wire={**CONVERSE, "too many requests": "429 by Lambda, with its own body"},
     ),
     options=LambdaBedrockOptions,
     plan=plan,

@@ -1,0 +1,1 @@
+"""One spec, two placements: what a move changes."""

@@ -50,6 +50,10 @@ class AccessTokens:
         with self._lock:
             self._ends = float("-inf")
 
+    def close(self) -> None:
+        """Let go of the metadata server."""
+        self._origin.close()
+
 
 def metadata_origin() -> Origin:
     """Google's metadata server, or where `GCE_METADATA_HOST` says that one is."""

@@ -26,10 +26,14 @@ _SUMS = "#requests :requests, #tokens :tokens, #micro_usd :micro_usd"
 
 
 class DynamoClient(Protocol):
-    """The one call used of the AWS SDK's `dynamodb` client."""
+    """What is used of the AWS SDK's `dynamodb` client."""
 
     def update_item(self, **arguments: object) -> JsonObject:
         """Change one item on a condition."""
+        ...
+
+    def close(self) -> None:
+        """Close its connections."""
         ...
 
 
@@ -101,7 +105,8 @@ class DynamoStore:
         )
 
     def close(self) -> None:
-        """The SDK's connections end with the process."""
+        """See `Store.close`."""
+        self._client.close()
 
     def _update(
         self,

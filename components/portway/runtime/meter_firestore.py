@@ -94,6 +94,7 @@ class FirestoreStore:
     def close(self) -> None:
         """See `Store.close`."""
         self._origin.close()
+        self._tokens.close()
 
     def _open(self, token: str) -> str:
         return f"{self._documents}/{self._collection}-open/{self._service}.{token}"

@@ -13,21 +13,25 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
 from portway.errors import Missing, PortwayError
-from portway.sandbox.dataplane import bedrock, secrets_manager
+from portway.sandbox.dataplane import bedrock, dynamodb, firestore, secrets_manager
 from portway.sandbox.dataplane.bedrock import Bedrock
 from portway.sandbox.dataplane.cloud_run import CloudRun
 from portway.sandbox.dataplane.context import Context
-from portway.sandbox.dataplane.front import LOOPBACK, Front
+from portway.sandbox.dataplane.dynamodb import DynamoDb
+from portway.sandbox.dataplane.firestore import Firestore
+from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
 from portway.sandbox.dataplane.kubernetes import Kubernetes
 from portway.sandbox.dataplane.lambda_host import LambdaHost
+from portway.sandbox.dataplane.metadata import Metadata
 from portway.sandbox.dataplane.processes import Processes, sweep
+from portway.sandbox.dataplane.records import Records
 from portway.sandbox.dataplane.secrets_manager import SecretsManager
 from portway.sandbox.dataplane.settings import Settings
 from portway.sandbox.dataplane.world import World
@@ -71,6 +75,8 @@ class Daemon:
         self._processes = Processes(layout.run)
         self._context = Context(self._store, layout, settings, self._processes)
         self._world = World((), layout.root)
+        self._records = Records(layout.records)
+        self._metadata: Metadata | None = None
         self._fronts: list[Front] = []
         self._platforms: list[Platform] = []
         self._described = ""
@@ -84,8 +90,9 @@ class Daemon:
         await self._processes.guard()
         try:
             endpoints = await self._aws_services()
+            self._metadata = await self._google_services()
             self._platforms = [
-                CloudRun(self._context),
+                CloudRun(self._context, self._metadata.environment),
                 LambdaHost(self._context, endpoints),
                 Kubernetes(self._context),
             ]
@@ -97,6 +104,8 @@ class Daemon:
                 self._store.set_meta(META, "")
             await asyncio.gather(*(platform.close() for platform in self._platforms))
             await asyncio.gather(*(front.close() for front in self._fronts))
+            if self._metadata is not None:
+                await self._metadata.close()
             await self._context.settle(SETTLE_SECONDS)
             await self._processes.release_guardian()
 
@@ -105,16 +114,27 @@ class Daemon:
         handlers = {
             bedrock.OWNER: Bedrock(self._current, self._settings).handle,
             secrets_manager.OWNER: SecretsManager(self._current).handle,
+            dynamodb.OWNER: DynamoDb(self._current, self._records).handle,
         }
-        addresses: dict[str, str] = {}
-        for owner, handler in handlers.items():
-            front = Front(handler)
-            self._fronts.append(front)
-            addresses[owner] = f"http://{LOOPBACK}:{await front.listen(self._store.port(owner))}"
+        addresses = {owner: await self._listen(owner, each) for owner, each in handlers.items()}
         return {
-            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": addresses[bedrock.OWNER],
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER": addresses[secrets_manager.OWNER],
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": f"http://{addresses[bedrock.OWNER]}",
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{addresses[secrets_manager.OWNER]}",
+            "AWS_ENDPOINT_URL_DYNAMODB": f"http://{addresses[dynamodb.OWNER]}",
         }
+
+    async def _google_services(self) -> Metadata:
+        """Start the Google services that instances call, and what tells instances who they are."""
+        address = f"{LOOPBACK}:{self._store.port(firestore.OWNER)}"
+        metadata = Metadata(self._context, address)
+        served = Firestore(self._current, self._records, metadata.account_of)
+        await self._listen(firestore.OWNER, served.handle)
+        return metadata
+
+    async def _listen(self, owner: str, handler: Callable[[Exchange], Awaitable[None]]) -> str:
+        front = Front(handler)
+        self._fronts.append(front)
+        return f"{LOOPBACK}:{await front.listen(self._store.port(owner))}"
 
     def _current(self) -> World:
         return self._world
@@ -129,6 +149,8 @@ class Daemon:
             if revision != seen:
                 seen = revision
                 self._world = World(self._store.all(), self._layout.root)
+                kept = self._world.of(dynamodb.TABLE, firestore.DATABASE)
+                self._records.keep(str(row.key) for row in kept)
                 for platform in self._platforms:
                     await self._reconcile(platform)
             if time.monotonic() - described_at > DESCRIBE_SECONDS:

@@ -60,6 +60,16 @@ class Layout:
         return self.root / "cloud.db"
 
     @property
+    def records(self) -> Path:
+        """The SQLite file of what applications keep in the clouds' databases."""
+        return self.root / "records.db"
+
+    @property
+    def disks(self) -> Path:
+        """Folders that stand for volumes which outlive their pods."""
+        return self.root / "disks"
+
+    @property
     def run(self) -> Path:
         """Process ids and instance folders of the running data plane."""
         return self.root / "run"

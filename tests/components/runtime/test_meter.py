@@ -3,7 +3,7 @@ import random
 from typing import Any
 
 import pytest
-from tests.support.meter_stores import BreakingStore, MemoryStore
+from support.meter_stores import BreakingStore, MemoryStore
 
 from portway.runtime.errors import WireError, upstream_error
 from portway.runtime.log import Record

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from tests.support.meter_stores import BreakingStore, MemoryStore
+from support.meter_stores import BreakingStore, MemoryStore
 
 from portway.runtime.errors import WireError
 from portway.runtime.log import Record

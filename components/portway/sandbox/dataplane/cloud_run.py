@@ -8,9 +8,16 @@ is a set of processes on this machine. An ID token is read, not verified: with p
 import asyncio
 import logging
 import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from portway.sandbox.dataplane.cloud_run_template import Template, read_template, template_digest
+from portway.sandbox.dataplane.cloud_run_template import (
+    Template,
+    account_of,
+    read_template,
+    template_digest,
+)
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.front import Exchange, Front
 from portway.sandbox.dataplane.google_cloud import SERVICE, invokers, last
@@ -27,12 +34,16 @@ NO_INSTANCE_BUSY = "Rate exceeded."
 NO_INSTANCE = "The request was aborted because there was no available instance."
 PUBLIC_INGRESS = ("", "INGRESS_TRAFFIC_ALL")
 
+Environment = Callable[[str, str], Awaitable[Mapping[str, str]]]
+"""What leads Google's clients to the sandbox, for a project's service account."""
+
 
 class CloudRun:
     """Every deployed service of every project."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, environment: Environment) -> None:
         self._context = context
+        self._environment = environment
         self._services: dict[str, Service] = {}
 
     async def reconcile(self, world: World) -> None:
@@ -42,7 +53,7 @@ class CloudRun:
             self._context.spawn(self._services.pop(owner).close())
         for owner, row in rows.items():
             if owner not in self._services:
-                self._services[owner] = Service(self._context, row, world)
+                self._services[owner] = Service(self._context, self._environment, row, world)
             await self._services[owner].apply(row, world)
 
     def describe(self) -> list[dict[str, Any]]:
@@ -57,8 +68,16 @@ class CloudRun:
 class Revision:
     """One template and its instances."""
 
-    def __init__(self, context: Context, name: str, template: Template, log_name: str) -> None:
+    def __init__(
+        self,
+        context: Context,
+        name: str,
+        template: Template,
+        platform: Mapping[str, str],
+        log_name: str,
+    ) -> None:
         self._context = context
+        self._platform = platform
         self._log_name = log_name
         self.name = name
         self.template = template
@@ -66,8 +85,12 @@ class Revision:
 
     def _instance(self) -> Instance:
         template = self.template
+        containers = [
+            replace(each, environment={**each.environment, **self._platform})
+            for each in template.containers
+        ]
         return Instance(
-            self._context, self.name, template.containers, template.volumes,
+            self._context, self.name, containers, template.volumes,
             restarts=False, log_name=self._log_name,
         )  # fmt: skip
 
@@ -90,8 +113,9 @@ class Revision:
 class Service:
     """One service: its address, its access, the revision that serves, and those that drain."""
 
-    def __init__(self, context: Context, row: Row, world: World) -> None:
+    def __init__(self, context: Context, environment: Environment, row: Row, world: World) -> None:
         self._context = context
+        self._environment = environment
         self._row = row
         self._world = world
         self._seen: tuple[int, float] | None = None
@@ -169,7 +193,9 @@ class Service:
             return
         name = f"{self.name}-{row.generation:05d}-{uuid.uuid4().hex[:3]}"
         log_name = f"cloud-run-{self.name}"
-        revision = Revision(self._context, name, read_template(row, world, name), log_name)
+        template = read_template(row, world, name)
+        platform = await self._environment(row.key.scope, account_of(row))
+        revision = Revision(self._context, name, template, platform, log_name)
         known = self._context.store.status(str(row.key))
         verified = known is not None and known.ready and known.generation == row.generation
         try:

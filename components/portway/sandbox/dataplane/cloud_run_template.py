@@ -48,6 +48,12 @@ def template_digest(row: Row) -> str:
     return hashlib.sha256(declared.encode()).hexdigest()
 
 
+def account_of(row: Row) -> str:
+    """The email of the service account that a service's instances run as."""
+    account = text(child(row.inputs, "template"), "serviceAccount")
+    return account or "the default compute service account"
+
+
 def read_template(row: Row, world: World, revision: str) -> Template:
     """What revision ``revision`` of the service runs.
 
@@ -57,7 +63,7 @@ def read_template(row: Row, world: World, revision: str) -> Template:
     template = child(row.inputs, "template")
     declared = items(template, "containers")
     ingress = _ingress(declared)
-    reader = Reader(row, world, text(template, "serviceAccount"))
+    reader = Reader(row, world, account_of(row))
     containers = [
         _container(
             each, index, is_ingress=each is ingress, row=row, revision=revision, reader=reader
@@ -87,7 +93,7 @@ class Reader:
     def __init__(self, row: Row, world: World, account: str) -> None:
         self._scope = row.key.scope
         self._world = world
-        self._account = account or "the default compute service account"
+        self._account = account
 
     def secret(self, secret: str, version: str) -> bytes:
         """A secret's payload."""

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from portway.gate.config import LEVEL, PackConfig, ResidencyConfig
+from portway.gate.config import LEVEL, CostConfig, PackConfig, ResidencyConfig
 from portway.gate.exemption import Exemption, soon
 from portway.gate.run import Policies, StackReport
 
@@ -31,7 +31,7 @@ def notes(
         found += [f"{file}: {text}" for text in _ending(config, today)]
         if every_stack:
             found += [f"{file}: {text}" for text in _unneeded(config, reports, today)]
-        if every_stack and isinstance(config, ResidencyConfig):
+        if every_stack and not any(one.record is None or one.faults for one in reports):
             found += [f"{file}: {text}" for text in _unmentioned(config, reports)]
     return tuple(found)
 
@@ -72,21 +72,26 @@ def _is_needed(exemption: Exemption, reports: Sequence[StackReport]) -> bool:
     )
 
 
-def _unmentioned(config: ResidencyConfig, reports: Sequence[StackReport]) -> Iterator[str]:
-    if any(report.record is None or report.faults for report in reports):
-        return
+def _unmentioned(config: PackConfig, reports: Sequence[StackReport]) -> Iterator[str]:
+    """What no stack speaks of; every one of ``reports`` has a record."""
+    if isinstance(config, ResidencyConfig):
+        yield from _unspoken(config, reports)
+    if isinstance(config, ResidencyConfig | CostConfig):
+        lacking = {
+            said.rule for one in reports if one.record is not None for said in one.record.reported
+        }
+        for rule in config.elsewhere:
+            if rule not in lacking:
+                yield f"elsewhere.{rule}: no stack lacks anything that this rule looks for; remove it"
+
+
+def _unspoken(config: ResidencyConfig, reports: Sequence[StackReport]) -> Iterator[str]:
     texts = frozenset[str]().union(*(one.record.texts for one in reports if one.record is not None))
     whole = "\n".join(sorted(texts))
     for key in ("clusters", "buckets"):
         for name in getattr(config, key):
             if name not in whole:
                 yield f"{key}.{name}: no stack speaks of it; remove it, or correct the name"
-    lacking = {
-        said.rule for one in reports if one.record is not None for said in one.record.reported
-    }
-    for rule in config.elsewhere:
-        if rule not in lacking:
-            yield f"elsewhere.{rule}: no stack lacks anything that this rule looks for; remove it"
     words = {word.casefold() for text in texts for word in _hosts(text)}
     for host in config.hosts:
         if not any(fnmatchcase(word, host.casefold()) for word in words):

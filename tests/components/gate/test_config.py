@@ -161,6 +161,33 @@ def test_only_a_rule_of_the_pack_can_be_kept_elsewhere() -> None:
     assert found.startswith("elsewhere.residency-nothing: ")
 
 
+def test_the_cost_pack_has_an_elsewhere_of_its_own_rules() -> None:
+    found = problems({"elsewhere": {"cost-nothing": "somewhere", RULES[0]: " "}}, CostConfig)
+    assert found[0].startswith(f"elsewhere.{RULES[0]}: ")
+    (found_alone,) = problems({"elsewhere": {"cost-nothing": "somewhere"}}, CostConfig)
+    assert found_alone.startswith("elsewhere.cost-nothing: 'cost-nothing' is not a rule")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("nvidia-l4", ("nvidia-l4",)),
+        (["nvidia-l4", "nvidia-t4g"], ("nvidia-l4", "nvidia-t4g")),
+        ([], ()),
+    ],
+)
+def test_types_of_gpus_are_named_one_by_one(given: object, expected: tuple[str, ...]) -> None:
+    read_ = read_config(CostConfig, {"gpu_types": given}, RULES, TODAY)
+    assert isinstance(read_, CostConfig)
+    assert read_.gpu_types == expected
+
+
+@pytest.mark.parametrize("given", ["NVIDIA L4", "", "nvidia-*", ["nvidia-l4", 4]])
+def test_what_is_no_name_of_a_gpu_is_refused(given: object) -> None:
+    (found,) = problems({"gpu_types": given}, CostConfig)
+    assert found.startswith("gpu_types[")
+
+
 def test_policies_that_are_told_nothing_follow_the_one_that_is() -> None:
     assert follow({"a": {}, "b": {"boundary": "eu"}, "c": {"boundary": "eu"}}) == {"boundary": "eu"}
     assert follow({"a": {}}) == {}

@@ -105,3 +105,14 @@ def test_what_is_said_to_be_elsewhere_and_no_stack_lacks_is_named(tmp_path: Path
     expected = f"elsewhere.{never}: no stack lacks anything that this rule looks for; remove it"
     assert found == [f"residency.json: {expected}"]
     assert noted(tmp_path, config, report(), every_stack=False) == []
+
+
+def test_what_the_cost_pack_is_told_is_elsewhere_is_looked_for_too(tmp_path: Path) -> None:
+    lacked, never = "cost-budget-watches-the-stack", "cost-type-is-read"
+    file = tmp_path / "cost.json"
+    file.write_text(json.dumps({"cost": {"elsewhere": {lacked: "there", never: "somewhere"}}}))
+    policies = load_policies(POLICIES, {"cost": file})
+    reports = [report(said(rule=lacked, level="advisory"))]
+    found = notes(policies, reports, TODAY, every_stack=True)
+    expected = f"elsewhere.{never}: no stack lacks anything that this rule looks for; remove it"
+    assert [note for note in found if note.startswith("cost.json: ")] == [f"cost.json: {expected}"]

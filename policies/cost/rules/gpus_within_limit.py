@@ -9,10 +9,6 @@ from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 
 _PATH = "gpus"
-_NO_LIMIT = (
-    "the stack cannot be judged: it declares no budget and no limit is configured; "
-    "set max_gpus in the configuration of the cost pack, or budget in the spec"
-)
 
 
 @dataclass(frozen=True)
@@ -66,17 +62,8 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
 
 
 def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
-    """Refuse more GPUs than the limit, and a stack for which nobody has set one."""
+    """Refuse more GPUs than the limit; without one, what they cost is judged, not their number."""
     if context.max_gpus is None:
-        if not context.budgets:
-            yield Violation(_NO_LIMIT, None, "limit")
-        else:
-            said = ", ".join(f"{budget} USD" for budget in context.budgets)
-            message = (
-                f"the declared budget ({said} a month) is not judged by this version, and no "
-                "max_gpus is configured: the number of GPUs is not limited"
-            )
-            yield Violation(message, None, "limit", advice=True)
         return
     uses = sorted(_uses(stack), key=lambda use: (-use.total, use.resource.urn))
     # Exempting the largest says nothing of the rest, which are still together too many.

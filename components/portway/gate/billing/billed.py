@@ -34,8 +34,8 @@ def billed(resource: Resource, stack: Stack | None) -> Billed:
     if row.unpriced:
         return Billed(faults=(Fault("", row.unpriced),))
     try:
-        if row.reader:
-            return Billed(tuple(READERS[row.reader](resource, stack, row.given)))
+        if row.reader and (read := tuple(READERS[row.reader](resource, stack, row.given))):
+            return Billed(read)
         return Billed(tuple(of_rows(resource, row)))
     except CannotPrice as cannot:
         return Billed(faults=(cannot.fault,))

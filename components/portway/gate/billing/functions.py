@@ -11,7 +11,7 @@ from portway.gate.billing.models import called, token_sku
 from portway.gate.billing.values import name, number, region, whole
 from portway.gate.resource import Resource, Stack
 from portway.gate.values import Known
-from portway.pricing.meter import Meter, Part, PerRequest, PerUse, Tokens
+from portway.pricing.meter import Fixed, Meter, Part, PerRequest, PerUse, Tokens
 from portway.pricing.money import DAYS_PER_MONTH
 
 _GB: Final = Decimal(1024**3)
@@ -21,6 +21,8 @@ _URL: Final = "aws:lambda/functionUrl:FunctionUrl"
 _LOGS: Final = "aws:cloudwatch/logGroup:LogGroup"
 _SECRET: Final = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a type token
 _NEVER_DAYS: Final = Decimal(365)
+_MONTHS_KEPT: Final = Decimal(13)
+_ITEM_BYTES: Final = Decimal(1024)
 
 
 def function(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) -> Iterator[Meter]:
@@ -45,6 +47,7 @@ def function(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) 
         most=at_once,
         timeout_seconds=whole(resource, "timeout", 3),
         free_requests=given["free_requests"],
+        start_seconds=given["start_seconds"],
         transfer_sku=f"{rates}streamed" if urls else "",
         warm_parts=(Part("duration, kept warm", f"{rates}duration-kept:{kind}", size),),
         shape=f"{size * 1024:f} MB on {kind}, {kept} kept warm, {at_once} at most",
@@ -56,9 +59,23 @@ def function(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) 
             assumed=f"an answer leaves the cloud's network with {given['answer_bytes']} bytes, and "
             f"{given['token_bytes']} for each output token",
         )  # fmt: skip
+    if _meter(resource).get("store", {}).get("kind") == "dynamodb":
+        counted = Decimal(given["counts_per_request"]) / 1_000_000
+        sku = f"{rates}table-writes"
+        yield PerUse(resource.name, "table writes", sku, where, counted, at_once)
     yield from _log(resource, stack, where, at_once, given)
     yield from _secrets(resource, stack, where, at_once, given)
     yield from _model(resource, stack, where, at_once, given)
+
+
+def table(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) -> Iterator[Meter]:
+    """What a meter of ours keeps in a table; nothing for any other, which its rows describe."""
+    name_ = _text(resource, "name")
+    for one in stack.resources if stack and name_ else ():
+        if _is_function(one) and _meter(one).get("store", {}).get("table") == name_:
+            kept = _MONTHS_KEPT * _ITEM_BYTES / _GB
+            yield Fixed(resource.name, "table storage", given["storage"], region(resource), kept)
+            return
 
 
 def writes(group: Resource, stack: Stack | None) -> bool:
@@ -183,17 +200,24 @@ def _model(
 
 
 def _enforced(resource: Resource) -> Mapping[str, int]:
-    """What the runtime lets through in a month, by what is limited."""
+    """What the runtime lets through in a month, by what is limited; nothing if it may look away."""
+    meter = _meter(resource)
+    limits = meter.get("limits")
+    if meter.get("away") != "refuse" or not isinstance(limits, dict):
+        return {}
+    given = cast("dict[str, Any]", limits)
+    return {what: most for what, most in given.items() if type(most) is int and most >= 0}
+
+
+def _meter(resource: Resource) -> Mapping[str, Any]:
+    """How its runtime counts what it lets through; empty where it does not."""
     text = _text(resource, "environment.variables.PORTWAY_METER")
     try:
         meter: object = json.loads(text) if text else None
     except ValueError:
         return {}
-    limits = cast("dict[str, Any]", meter).get("limits") if isinstance(meter, dict) else None
-    if not isinstance(limits, dict):
-        return {}
-    given = cast("dict[str, Any]", limits)
-    return {what: most for what, most in given.items() if type(most) is int and most >= 0}
+    found = cast("dict[str, Any]", meter) if isinstance(meter, dict) else {}
+    return found if isinstance(found.get("store"), dict) else {}
 
 
 def _whole(resource: Resource, variable: str) -> int:

@@ -23,7 +23,7 @@ def of_rows(resource: Resource, row: Row) -> Iterator[Meter]:
     if row.free:
         yield NoCharge(resource.name, "", row.free)
         return
-    where = region(resource)
+    where = row.region or region(resource)
     some = False
     for one in row.fixed:
         if _applies(resource, one):
@@ -44,7 +44,7 @@ def _fixed(resource: Resource, row: FixedRow, where: str) -> Fixed:
 
     assumed = f"{resource.name}: {row.assumed}" if row.assumed else ""
     sku = _HOLE.sub(filled, row.sku)
-    return Fixed(resource.name, row.item, sku, where, quantity, assumed=assumed)
+    return Fixed(resource.name, row.item, sku, where, quantity, assumed, row.free_units)
 
 
 def _factor(resource: Resource, factor: Factor) -> Decimal:
@@ -63,7 +63,9 @@ def _applies(resource: Resource, row: FixedRow) -> bool:
         if not seen:
             if None not in wanted:
                 return False
-        elif not any(isinstance(one, Unknown) or _plain(one.value) in wanted for one in seen):
+        elif "*" not in wanted and not any(
+            isinstance(one, Unknown) or _plain(one.value) in wanted for one in seen
+        ):
             return False
     return True
 

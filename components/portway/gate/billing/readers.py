@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from portway.gate.billing import cloud_run, functions, google, logs, machines, pods
+from portway.gate.billing import cloud_run, functions, google, logs, machines, pods, topics
 from portway.gate.resource import Resource, Stack
 from portway.pricing.meter import Meter
 
@@ -14,6 +14,8 @@ READERS: Final[Mapping[str, Reader]] = {
     "cloud-run-worker-pool": cloud_run.worker_pool,
     "cloud-run-job": cloud_run.job,
     "function": functions.function,
+    "table": functions.table,
+    "topic": topics.topic,
     "log-group": logs.group,
     "ec2-instance": machines.ec2_instance,
     "ec2-group": machines.ec2_group,

@@ -34,8 +34,10 @@ class FixedRow:
 
     Attributes:
         fill: what stands in braces in ``sku``: the value at a path, else its default.
-        when: it counts only where the value at each path is one of these; an unknown value counts.
+        when: it counts only where the value at each path is one of these (null: none is set; ``*``:
+            any is); an unknown value counts.
         assumed: a sentence, where nobody declares the quantity.
+        free_units: units a month that the vendor gives to an account.
     """
 
     item: str
@@ -45,6 +47,7 @@ class FixedRow:
     fill: Mapping[str, tuple[str, str | None]] = field(default_factory=dict[str, Any])
     when: Mapping[str, tuple[object, ...]] = field(default_factory=dict[str, Any])
     assumed: str = ""
+    free_units: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Row:
         reader: the name of the function that reads it, where a table cannot.
         given: what that reader is told: SKUs and defaults.
         unpriced: why nobody can price it.
+        region: whose rates count, where the vendor sells it in no region; "" for its own.
     """
 
     free: str = ""
@@ -63,6 +67,7 @@ class Row:
     reader: str = ""
     given: Mapping[str, Any] = field(default_factory=dict[str, Any])
     unpriced: str = ""
+    region: str = ""
 
 
 UNREAD: Final = Row()
@@ -92,6 +97,7 @@ def _row(found: Mapping[str, Any]) -> Row:
         reader=found.get("reader", ""),
         given=found.get("given", {}),
         unpriced=found.get("unpriced", ""),
+        region=found.get("region", ""),
     )
 
 
@@ -105,6 +111,7 @@ def _fixed(found: Mapping[str, Any]) -> FixedRow:
         fill={name: (one["path"], one.get("default")) for name, one in fill.items()},
         when={path: tuple(values) for path, values in found.get("when", {}).items()},
         assumed=found.get("assumed", ""),
+        free_units=Decimal(found.get("free", "0")),
     )
 
 

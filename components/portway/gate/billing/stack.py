@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -100,6 +100,11 @@ class StackEstimate:
             )
         )
 
+    @cached_property
+    def by_urn(self) -> Mapping[str, Priced]:
+        """Every resource by its URN."""
+        return {one.resource.urn: one for one in self.resources}
+
     def largest(self, count: int = 3) -> tuple[CostLine, ...]:
         """The lines with the highest ceilings, the highest first."""
         return largest(self.resources, count)
@@ -126,16 +131,10 @@ def amount(resource: Resource, stack: Stack | None) -> str:
     if stack is None:
         found = priced(resource, billed(resource, None), ORDINARY)
     else:
-        by_urn = _by_urn(stack)
-        found = by_urn.get(resource.urn)
+        found = _estimate(stack, ()).by_urn.get(resource.urn)
     if found is None or found.faults or not found.ceiling:
         return ""
     return f"{money_shown(found.ceiling)} a month at its maximum"
-
-
-@lru_cache(maxsize=4)
-def _by_urn(stack: Stack) -> Mapping[str, Priced]:
-    return {one.resource.urn: one for one in _estimate(stack, ()).resources}
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ _VERBS = {
     "check": ("portway.cli.check", "Validate specs and placements. Pure: no network, no Pulumi."),
     "plan": ("portway.cli.plan", "Print what the target intends to create, as data."),
     "price": ("portway.cli.price", "Estimate what a stack costs a month, and at most."),
+    "advise": ("portway.cli.advise", "Find the cheapest lawful place for a spec."),
     "rates": ("portway.cli.rates", "List what the vendors charge, who says so, and its age."),
     "models": ("portway.cli.models", "List the model catalogue."),
     "new": ("portway.cli.new", "Write a spec and its stack files."),

@@ -1,0 +1,1 @@
+"""Where a spec is cheapest: every target, region and sensible scaling, compared. Pure."""

@@ -56,6 +56,10 @@ class Names:
             "managed-by": MANAGED_BY,
         }
 
+    def cost_labels(self, model: str) -> Mapping[str, str]:
+        """``labels``, and one that no other stack has, by which a bill tells its costs apart."""
+        return {**self.labels(model), "stack": self.physical()}
+
     def kubernetes_labels(self, model: str) -> Mapping[str, str]:
         """The recommended Kubernetes labels."""
         return {

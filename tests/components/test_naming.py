@@ -41,3 +41,10 @@ def test_a_bucket_name_differs_between_projects() -> None:
 def test_the_selector_holds_only_labels_that_every_pod_has() -> None:
     labels = CHAT.kubernetes_labels("ministral-3-8b")
     assert CHAT.selector().items() <= labels.items()
+
+
+def test_only_the_label_of_costs_tells_two_stacks_of_a_service_apart() -> None:
+    names = Names("chat", "prod")
+    assert dict(names.cost_labels("m")) == {**names.labels("m"), "stack": "chat-prod"}
+    assert Names("chat", "dev").cost_labels("m")["stack"] == "chat-dev"
+    assert len(Names("a" * 40, "e" * 70).cost_labels("m")["stack"]) <= 63

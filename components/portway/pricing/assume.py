@@ -159,11 +159,24 @@ def _of_held(meter: Held) -> Iterator[str]:
 
 
 def _of_tokens(meter: Tokens, work: Work) -> str:
-    return (
-        f"the ceiling of tokens is {meter.most} requests at once, one after another all month, each of "
-        f"{work.input_tokens} input and {work.output_tokens} output tokens in "
-        f"{work.request_seconds:.1f} s; no budget is enforced, and larger requests cost more"
+    size = f"{work.input_tokens} input and {work.output_tokens} output tokens"
+    room = (
+        f"{meter.most} requests at once, one after another all month, each of {size} in "
+        f"{work.request_seconds:.1f} s"
     )
+    uses = (
+        (meter.monthly_requests, "requests"),
+        (meter.monthly_tokens, "tokens"),
+    )
+    limits = [f"{most:,} {what}" for most, what in uses if most is not None]
+    if meter.monthly_budget_usd is not None:
+        limits.append(f"{meter.monthly_budget_usd:,.2f} USD")
+        return (
+            f"the ceiling of tokens is what the runtime's meter lets through in a month "
+            f"({', '.join(limits)}), or {room} where that is less"
+        )
+    limited = f"the meter lets {' and '.join(limits)} a month through, and " if limits else ""
+    return f"the ceiling of tokens is {room}; {limited}no budget is enforced: larger requests cost more"
 
 
 def _engine_of(meter: Meter) -> str:

@@ -64,7 +64,8 @@ def _charges(meter: Meter, work: Work) -> Iterator[Charge]:
 def _(meter: Fixed, work: Work) -> Iterator[Charge]:
     del work
     quantity = Quantities.always(meter.quantity)
-    yield Charge(meter.resource, meter.item, meter.sku, meter.region, quantity)
+    charge = Charge(meter.resource, meter.item, meter.sku, meter.region, quantity)
+    yield from _with_credit(charge, meter.free_units)
 
 
 @_charges.register
@@ -119,13 +120,18 @@ def _(meter: PerRequest, work: Work) -> Iterator[Charge]:
 
 @_charges.register
 def _(meter: Tokens, work: Work) -> Iterator[Charge]:
-    requests = _requests(meter.resource, meter.most, work)
+    let_through = _let_through(meter, work)
+    fit = _requests(meter.resource, meter.most, work)
+    requests = (
+        fit if let_through is None else Quantities(*(min(n, let_through) for n in fit.each()))
+    )
     for item, sku, tokens in (
         ("input tokens", meter.input_sku, work.input_tokens),
         ("output tokens", meter.output_sku, work.output_tokens),
     ):
         used = requests.times(tokens / _MILLION)
-        yield Charge(meter.resource, item, sku, meter.region, used)
+        most = meter.monthly_budget_usd
+        yield Charge(meter.resource, item, sku, meter.region, used, at_most_usd=most)
 
 
 @_charges.register
@@ -133,6 +139,14 @@ def _(meter: PerUse, work: Work) -> Iterator[Charge]:
     requests = _requests(meter.resource, meter.most, work)
     each = meter.units_per_request + meter.units_per_output_token * work.output_tokens
     yield Charge(meter.resource, meter.item, meter.sku, meter.region, requests.times(each))
+
+
+def _let_through(meter: Tokens, work: Work) -> Decimal | None:
+    """Requests a month that enforced limits let reach the model; None without a limit."""
+    size = work.input_tokens + work.output_tokens
+    by_tokens = None if meter.monthly_tokens is None else meter.monthly_tokens / Decimal(size)
+    by_number = None if meter.monthly_requests is None else Decimal(meter.monthly_requests)
+    return min((one for one in (by_tokens, by_number) if one is not None), default=None)
 
 
 def _requests(resource: str, most: int | None, work: Work) -> Quantities:

@@ -5,15 +5,16 @@ estimate with something unpriced has no totals.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
 
-from portway.pricing.money import CURRENCY, cents, money_text
+from portway.pricing.money import CURRENCY, cents, money_shown, money_text
 from portway.pricing.rate import Grade, Rate, RateTable, oldest
 
 FREE_TIER, NO_CHARGE, BELOW_A_CENT, NOT_USED = "free-tier", "no-charge", "below-a-cent", "not-used"
 ZERO = Decimal(0)
+_HALF_A_CENT = Decimal("0.005")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Charge:
         because: with no ``sku``, why it is free.
         credit: a vendor's free tier, which other services of the account may use up as well.
         declared: what the user says a unit costs, used in place of the table's rate.
+        at_most_usd: an amount a month that is enforced before any more is used, on this charge and
+            all of its resource that say the same, together; None without one.
     """
 
     resource: str
@@ -67,6 +70,10 @@ class Charge:
     because: str = ""
     credit: bool = False
     declared: Rate | None = None
+    at_most_usd: Decimal | None = None
+
+
+_Priced = tuple[Charge, Rate | None]
 
 
 @dataclass(frozen=True)
@@ -162,7 +169,7 @@ def estimate(
     charges: Iterable[Charge], rates: RateTable, assumptions: Iterable[str] = ()
 ) -> Estimate:
     """The estimate of ``charges`` at ``rates``; every line rounded once, totals the sums of lines."""
-    priced: list[tuple[Charge, Rate | None]] = []
+    priced: list[_Priced] = []
     unpriced: list[Unpriced] = []
     for charge in charges:
         rate = _rate(charge, rates)
@@ -171,11 +178,15 @@ def estimate(
         else:
             priced.append((charge, rate))
     used = [rate for _, rate in priced if rate is not None]
+    held = _within_limits(priced)
+    refused = sum((_cost(one, "expected") for one in priced), start=ZERO) - sum(
+        (_cost(one, "expected") for one in held), start=ZERO
+    )
     return Estimate(
-        monthly=None if unpriced else Monthly(*_totals(priced)),
-        lines=tuple(_line(charge, rate) for charge, rate in priced),
+        monthly=None if unpriced else Monthly(*_totals(held, priced)),
+        lines=tuple(_line(charge, rate) for charge, rate in held),
         unpriced=tuple(unpriced),
-        assumptions=(*assumptions, *_told(used)),
+        assumptions=(*assumptions, *_of_refused(refused), *_told(used)),
         rates_as_of=oldest(used),
     )
 
@@ -186,16 +197,69 @@ def _rate(charge: Charge, rates: RateTable) -> Rate | None:
     return rates.find(charge.sku, charge.region)
 
 
-def _totals(priced: list[tuple[Charge, Rate | None]]) -> Iterator[Decimal]:
-    for one in fields(Quantities):
-        yield sum(
-            (
-                cents(rate.cost(getattr(charge.quantity, one.name)))
-                for charge, rate in priced
-                if rate is not None
-            ),
-            start=cents(ZERO),
+def _within_limits(priced: list[_Priced]) -> list[_Priced]:
+    """``priced`` with what shares an enforced amount cut to it, in each case; their rates are flat."""
+    sharing: dict[tuple[str, Decimal], list[_Priced]] = {}
+    for charge, rate in priced:
+        if charge.at_most_usd is not None:
+            key = (charge.resource, charge.at_most_usd)
+            sharing.setdefault(key, []).append((charge, rate))
+    parts = {key: _parts(key[1], group) for key, group in sharing.items()}
+    return [
+        (charge, rate)
+        if charge.at_most_usd is None
+        else (_cut(charge, parts[charge.resource, charge.at_most_usd]), rate)
+        for charge, rate in priced
+    ]
+
+
+def _parts(most: Decimal, group: list[_Priced]) -> tuple[Decimal, ...]:
+    """For each case the part of what would be used that ``most`` USD lets through."""
+    # A line is rounded by half a cent at most, and their sum must not exceed what is enforced.
+    room = max(most - _HALF_A_CENT * len(group), ZERO)
+    costs = [sum((_cost(one, case.name) for one in group), ZERO) for case in fields(Quantities)]
+    return tuple(room / cost if cost > most else Decimal(1) for cost in costs)
+
+
+def _cut(charge: Charge, parts: tuple[Decimal, ...]) -> Charge:
+    used = zip(charge.quantity.each(), parts, strict=True)
+    return replace(charge, quantity=Quantities(*(one * part for one, part in used)))
+
+
+def _cost(one: _Priced, case: str) -> Decimal:
+    charge, rate = one
+    quantity: Decimal = getattr(charge.quantity, case)
+    return ZERO if rate is None else rate.cost(quantity)
+
+
+def _of_refused(usd: Decimal) -> Iterator[str]:
+    if usd >= 2 * _HALF_A_CENT:
+        yield (
+            f"the declared traffic would use {money_shown(usd)} more a month than is enforced: what "
+            "comes then is refused and not counted"
         )
+
+
+def _totals(priced: list[_Priced], uncut: list[_Priced]) -> Iterator[Decimal]:
+    """The sum of every case; of the ceiling what is enforced to the cent, and not its rounded lines."""
+    for one in fields(Quantities):
+        if one.name == "ceiling":
+            yield _ceiling(uncut)
+        else:
+            yield sum((cents(_cost(each, one.name)) for each in priced), start=cents(ZERO))
+
+
+def _ceiling(uncut: list[_Priced]) -> Decimal:
+    shared: dict[tuple[str, Decimal], Decimal] = {}
+    total = cents(ZERO)
+    for charge, rate in uncut:
+        cost = cents(_cost((charge, rate), "ceiling"))
+        if charge.at_most_usd is None:
+            total += cost
+        else:
+            key = (charge.resource, charge.at_most_usd)
+            shared[key] = shared.get(key, ZERO) + cost
+    return total + sum((cents(min(cost, most)) for (_, most), cost in shared.items()), start=ZERO)
 
 
 def _line(charge: Charge, rate: Rate | None) -> Line:

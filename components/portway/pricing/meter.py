@@ -100,6 +100,8 @@ class Tokens:
         context_tokens: the most that one request may read.
         max_output_tokens: the most that one request may write.
         monthly_budget_usd: an amount that is enforced before the model is asked; None without one.
+        monthly_requests: requests a month that reach the model, where that is enforced likewise.
+        monthly_tokens: tokens read and written a month, likewise.
         served_by: what answers, as the throughput table calls it.
     """
 
@@ -112,6 +114,8 @@ class Tokens:
     max_output_tokens: int
     monthly_budget_usd: Decimal | None = None
     served_by: str = ""
+    monthly_requests: int | None = None
+    monthly_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class Fixed:
 
     Attributes:
         assumed: a sentence on the quantity, where nobody declared it.
+        free_units: units a month that the vendor gives to an account.
     """
 
     resource: str
@@ -128,6 +133,7 @@ class Fixed:
     region: str
     quantity: Decimal
     assumed: str = ""
+    free_units: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def test_the_four_cases_are_in_order(target: str, traffic: dict[str, int]) -> No
 @given(TARGETS, TRAFFIC, st.integers(1, 5))
 def test_a_higher_maximum_never_costs_less(target: str, traffic: dict[str, int], most: int) -> None:
     less, more = monthly(target, traffic, most), monthly(target, traffic, most + 1)
-    assert less.ceiling < more.ceiling
+    assert less.ceiling <= more.ceiling  # equal where a budget is enforced
     assert less.floor == more.floor
     assert less.expected <= more.expected
 

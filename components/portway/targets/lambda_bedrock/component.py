@@ -1,6 +1,7 @@
 """Lambda in front of Bedrock as Pulumi resources. Decides nothing: every value is the plan's."""
 
 import json
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -8,19 +9,20 @@ from pulumi_aws import cloudwatch, iam, lambda_, secretsmanager
 
 from portway.bundle import runtime_archive
 from portway.deployed import contract_outputs, key_document, make_keys
-from portway.targets.lambda_bedrock.shapes import (
-    Alias,
-    LambdaBedrockPlan,
-    Statement,
-    UrlPermission,
+from portway.targets.lambda_bedrock.guard_resources import (
+    POLICY_VERSION,
+    make_denial,
+    make_guard,
+    make_table,
+    policy_text,
 )
+from portway.targets.lambda_bedrock.shapes import Alias, LambdaBedrockPlan, UrlPermission
 
 TYPE = "portway:index:LambdaBedrockService"
-POLICY_VERSION = "2012-10-17"
 
 
 class LambdaBedrockService(pulumi.ComponentResource):
-    """An inference service on Lambda with Bedrock: function, URL, role, log group and keys."""
+    """An inference service on Lambda with Bedrock: function, URL, role, log group, keys, guards."""
 
     def __init__(
         self, name: str, plan: LambdaBedrockPlan, opts: pulumi.ResourceOptions | None = None
@@ -30,9 +32,11 @@ class LambdaBedrockService(pulumi.ComponentResource):
         self._prefix = name
         self._provider = self._own_provider()
         self._child = self._options()
-        self._role = self._make_role()
+        denials = [make_denial(name, plan, each, self._options) for each in plan.guards]
+        self._role = self._make_role(denials)
         keys = make_keys(self, name, plan.keys)
         needed = [self._log_group(), self._policy(), *self._key_secrets(keys)]
+        needed += [make_table(name, plan, each, self._options) for each in plan.tables]
         self._function = self._make_function(needed)
         warm = [warmed for alias in plan.aliases for warmed in self._alias(alias)]
         url = lambda_.FunctionUrl(
@@ -44,6 +48,8 @@ class LambdaBedrockService(pulumi.ComponentResource):
             region=plan.region,
             opts=self._options(needed=warm),
         )
+        for each, denial in zip(plan.guards, denials, strict=True):
+            make_guard(name, plan, each, denial, self._role, self._options)
         allowed = [self._permission(each, url) for each in plan.permissions]
         # Callable only with both permissions in place: whoever uses the URL must wait for them.
         ready = pulumi.Output.all(*[permission.id for permission in allowed])
@@ -62,10 +68,11 @@ class LambdaBedrockService(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _options(self, needed: list[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=needed)
+    def _options(self, needed: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        waits = list(needed) or None
+        return pulumi.ResourceOptions(parent=self, provider=self._provider, depends_on=waits)
 
-    def _make_role(self) -> iam.Role:
+    def _make_role(self, denials: Sequence[iam.Policy]) -> iam.Role:
         trust = {
             "Version": POLICY_VERSION,
             "Statement": [
@@ -82,19 +89,17 @@ class LambdaBedrockService(pulumi.ComponentResource):
             description=f"{self.plan.service} in {self.plan.environment}",
             assume_role_policy=json.dumps(trust),
             tags=self.plan.tags,
-            opts=self._child,
+            # AWS Budgets may have attached the denial: the role goes first, and takes it off.
+            force_detach_policies=bool(denials),
+            opts=self._options(denials),
         )
 
     def _policy(self) -> pulumi.Resource:
-        document = {
-            "Version": POLICY_VERSION,
-            "Statement": [_statement(statement) for statement in self.plan.statements],
-        }
         return iam.RolePolicy(
             f"{self._prefix}-policy",
             name=self.plan.role_name,
             role=self._role.name,
-            policy=json.dumps(document),
+            policy=policy_text(self.plan.statements),
             opts=self._child,
         )
 
@@ -189,17 +194,6 @@ class LambdaBedrockService(pulumi.ComponentResource):
             region=self.plan.region,
             opts=self._options(needed=[url]),
         )
-
-
-def _statement(statement: Statement) -> dict[str, object]:
-    condition = {operator: dict(keys) for operator, keys in statement.condition.items()}
-    return {
-        "Sid": statement.sid,
-        "Effect": "Allow",
-        "Action": list(statement.actions),
-        "Resource": list(statement.resources),
-        **({"Condition": condition} if condition else {}),
-    }
 
 
 def _without_slash(url_and_ready: list[object]) -> str:

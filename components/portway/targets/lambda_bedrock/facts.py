@@ -10,7 +10,14 @@ _NO_PLACE: Final = ResourceFacts(is_billed=False)
 _FREE: Final = ResourceFacts(region=_REGION, is_billed=False)
 
 FACTS: Final[Mapping[str, ResourceFacts]] = {
+    "aws:budgets/budget:Budget": _NO_PLACE,
+    "aws:budgets/budgetAction:BudgetAction": ResourceFacts(),
     "aws:cloudwatch/logGroup:LogGroup": ResourceFacts(region=_REGION),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": ResourceFacts(region=_REGION),
+    "aws:dynamodb/table:Table": ResourceFacts(
+        region=_REGION, replicas=("replicas[].regionName", "globalTableWitness.regionName")
+    ),
+    "aws:iam/policy:Policy": ResourceFacts(is_billed=False, model_routes=("policy",)),
     "aws:iam/role:Role": ResourceFacts(
         is_billed=False, model_routes=("inlinePolicies[].policy", "managedPolicyArns")
     ),
@@ -19,6 +26,8 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
         region=_REGION, replicas=("replicas[].region",)
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": _FREE,
+    "aws:sns/topic:Topic": ResourceFacts(region=_REGION),
+    "aws:sns/topicPolicy:TopicPolicy": _FREE,
     "aws:lambda/function:Function": ResourceFacts(
         region=_REGION,
         maximum="reservedConcurrentExecutions",

@@ -6,7 +6,7 @@ from typing import Final
 
 from portway.pricing.meter import Fixed, Meter, NoCharge, Part, PerRequest, PerUse, Tokens
 from portway.pricing.money import DAYS_PER_MONTH
-from portway.target import Plan
+from portway.target import MeterPlan, Plan
 from portway.targets.lambda_bedrock.prices import token_sku
 from portway.targets.lambda_bedrock.shapes import LambdaBedrockPlan
 
@@ -23,7 +23,23 @@ ANSWER_BYTES: Final = 600
 TOKEN_BYTES: Final = 255
 """One streamed chunk: five bytes of text in a frame of server-sent events."""
 
+COUNTS_PER_REQUEST: Final = 2
+"""Writes to the meter's table for an answered request: one reserves, one settles."""
+
+ITEM_BYTES: Final = 1024
+MONTHS_KEPT: Final = 13
+"""The meter keeps one item for each month, and the table deletes it after thirteen."""
+
+FREE_ALARMS: Final = 10
+"""Of an account in a month (Amazon CloudWatch pricing, free tier)."""
+ACTIONS_FREE: Final = 2
+"""Budgets of an account with actions (AWS Budgets pricing)."""
+
 READS_PER_REQUEST: Final = Decimal("0.01")
+START_SECONDS: Final = 10
+"""The longest that Lambda lets a new environment start (Lambda runtime environment, init phase)."""
+
+MICRO: Final = Decimal(1_000_000)
 _SKUS: Final = {"arm64": "arm64", "x86_64": "x86-64"}
 
 
@@ -35,7 +51,15 @@ def meters(plan: Plan) -> tuple[Meter, ...]:
     """
     if not isinstance(plan, LambdaBedrockPlan):
         raise TypeError(f"{plan.target} has meters of its own")
-    return (*_function(plan), *_model(plan), *_logs(plan), *_keys(plan), *_beside(plan))
+    return (
+        *_function(plan),
+        *_model(plan),
+        *_logs(plan),
+        *_keys(plan),
+        *_meter(plan),
+        *_guards(plan),
+        *_beside(plan),
+    )
 
 
 def _function(plan: LambdaBedrockPlan) -> Iterator[Meter]:
@@ -53,6 +77,7 @@ def _function(plan: LambdaBedrockPlan) -> Iterator[Meter]:
         most=plan.reserved_concurrency,
         timeout_seconds=plan.timeout_seconds,
         free_requests=FREE_REQUESTS,
+        start_seconds=START_SECONDS,
         transfer_sku="streamed",
         warm_parts=(Part("duration, kept warm", f"duration-kept:{kind}", size),),
         shape=(
@@ -69,7 +94,7 @@ def _function(plan: LambdaBedrockPlan) -> Iterator[Meter]:
 
 
 def _model(plan: LambdaBedrockPlan) -> Iterator[Meter]:
-    environment = plan.environment_variables
+    environment, limits = plan.environment_variables, _held(plan)
     model_id = environment["PORTWAY_UPSTREAM"].removeprefix("bedrock:")
     yield Tokens(
         resource="model",
@@ -79,8 +104,22 @@ def _model(plan: LambdaBedrockPlan) -> Iterator[Meter]:
         most=plan.reserved_concurrency,
         context_tokens=int(environment["PORTWAY_CONTEXT_TOKENS"]),
         max_output_tokens=int(environment["PORTWAY_MAX_OUTPUT_TOKENS"]),
+        monthly_budget_usd=_enforced(plan),
+        monthly_requests=None if limits is None else limits.requests,
+        monthly_tokens=None if limits is None else limits.tokens,
         served_by="bedrock",
     )
+
+
+def _enforced(plan: LambdaBedrockPlan) -> Decimal | None:
+    """USD that tokens cannot exceed; None where requests are let through without being counted."""
+    limits = _held(plan)
+    return None if limits is None or limits.micro_usd is None else limits.micro_usd / MICRO
+
+
+def _held(plan: LambdaBedrockPlan) -> MeterPlan | None:
+    """The meter, where it lets nothing through while its table is away."""
+    return plan.meter if plan.meter is not None and plan.meter.away == "refuse" else None
 
 
 def _logs(plan: LambdaBedrockPlan) -> Iterator[Meter]:
@@ -106,6 +145,36 @@ def _keys(plan: LambdaBedrockPlan) -> Iterator[Meter]:
         )  # fmt: skip
     for key in plan.keys:
         yield NoCharge(f"key-{key}", "random value", "it exists in the stack's state only")
+
+
+def _meter(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    most = plan.reserved_concurrency
+    for _ in plan.tables:
+        yield PerUse(
+            "meter", "table writes", "table-writes", plan.region, COUNTS_PER_REQUEST / MICRO, most,
+            assumed="each answered request is counted by two writes to the meter's table",
+        )  # fmt: skip
+        kept = MONTHS_KEPT * ITEM_BYTES / GB
+        yield Fixed("meter", "table storage", "table-storage", plan.region, kept)
+
+
+def _guards(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    for guard in plan.guards:
+        yield Fixed(
+            "budget", "action", "budget-days", plan.region, DAYS_PER_MONTH,
+            free_units=ACTIONS_FREE * DAYS_PER_MONTH,
+        )  # fmt: skip
+        yield NoCharge("budget", "budget", "a budget costs nothing, but for its action")
+        yield NoCharge("budget-role", "role", "IAM costs nothing")
+        yield NoCharge("budget-role", "policy", "IAM costs nothing")
+        yield NoCharge("stop", "policy", "IAM costs nothing")
+        yield NoCharge("alerts", "topic", "its few alerts are within an account's free million")
+        yield NoCharge("alerts", "topic policy", "a policy costs nothing")
+        for alarm in guard.alarms:
+            yield Fixed(
+                alarm.metric.lower(), "alarm", "alarm", plan.region, Decimal(1),
+                free_units=Decimal(FREE_ALARMS),
+            )  # fmt: skip
 
 
 def _beside(plan: LambdaBedrockPlan) -> Iterator[Meter]:

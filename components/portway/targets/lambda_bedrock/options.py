@@ -49,3 +49,10 @@ class LambdaBedrockOptions(Frozen):
         AfterValidator(_recovery),
         Field(description="how long a deleted key secret blocks its name; 0 frees it at once"),
     ] = 0
+    shared_account: Annotated[
+        bool,
+        Field(
+            description="others use Bedrock in this account and region, so that the budget in AWS's "
+            "books counts what carries the stack's tag, and no tokens"
+        ),
+    ] = False

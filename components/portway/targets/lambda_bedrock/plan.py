@@ -5,19 +5,22 @@ from typing import Final
 
 from portway.bundle import PACKAGE, WRAPPER, runtime_digest
 from portway.errors import Refused
+from portway.metering import meter_variable, without_a_meter
 from portway.models import BedrockOffer, Model, identity_on_bedrock
 from portway.naming import Names
 from portway.options import read_options
 from portway.residency.profiles import destinations
 from portway.runtime_env import runtime_env
 from portway.spec import InferenceServiceSpec
-from portway.target import Placement
-from portway.targets.lambda_bedrock import refusals
+from portway.target import MeterPlan, Placement
+from portway.targets.lambda_bedrock import guard, refusals
+from portway.targets.lambda_bedrock.meters import meters
 from portway.targets.lambda_bedrock.options import LambdaBedrockOptions
 from portway.targets.lambda_bedrock.shapes import (
     Alias,
     KeySecret,
     LambdaBedrockPlan,
+    MeterTable,
     Statement,
     UrlPermission,
 )
@@ -43,7 +46,20 @@ def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> Lamb
         reasons += refusals.of_options(spec, model, placement, options)
     if reasons or options is None or model.bedrock is None:
         raise Refused(TARGET_NAME, reasons)
-    return _plan(spec, model, model.bedrock, placement, options)
+    budget = None if spec.budget is None else spec.budget.monthly_usd
+    upstream = options.inference_profile or model.bedrock.model_id
+    prices = guard.token_prices(upstream, placement.region)
+    meter = guard.meter_of(spec, prices, budget)
+    if unmetered := tuple(without_a_meter(spec, meter)):
+        raise Refused(TARGET_NAME, unmetered)
+    drawn = _plan(spec, model, model.bedrock, placement, options, meter)
+    if budget is None or prices is None:
+        return drawn
+    # What all else may cost follows from the plan, and what the meter lets tokens cost from that.
+    left, rest = guard.left_for_tokens(spec, model, meters(drawn))
+    meter = guard.meter_of(spec, prices, left)
+    whole = _plan(spec, model, model.bedrock, placement, options, meter)
+    return whole.model_copy(update={"notes": (*whole.notes, guard.note(budget, left, rest))})
 
 
 def _plan(
@@ -52,6 +68,7 @@ def _plan(
     offer: BedrockOffer,
     placement: Placement,
     options: LambdaBedrockOptions,
+    meter: MeterPlan | None,
 ) -> LambdaBedrockPlan:
     names = Names(spec.name, placement.environment)
     has_keys = spec.access.auth == "api-key"
@@ -63,6 +80,7 @@ def _plan(
     secrets = (secret,) if has_keys else ()
     aliases = _aliases(spec)
     url_auth = "NONE" if has_keys else "AWS_IAM"
+    role, tables = names.physical("lambda", limit=64), guard.table_of(names, meter)
     return LambdaBedrockPlan(
         target=TARGET_NAME,
         service=spec.name,
@@ -74,10 +92,12 @@ def _plan(
         monthly_budget_usd=None if spec.budget is None else spec.budget.monthly_usd,
         auth=spec.access.auth,
         keys=placement.keys if has_keys else (),
+        meter=meter,
+        alert_emails=() if spec.budget is None else spec.budget.alert_emails,
         make_provider="aws:region" not in placement.settings,
-        tags=names.labels(model.id),
+        tags=names.cost_labels(model.id),
         function_name=function,
-        role_name=names.physical("lambda", limit=64),
+        role_name=role,
         log_group=log_group,
         log_retention_days=options.log_retention_days,
         key_secrets=secrets,
@@ -85,7 +105,10 @@ def _plan(
         memory_mb=options.memory_mb,
         runtime=RUNTIME,
         handler=f"{PACKAGE}.main.handler",
-        environment_variables=_environment(spec, model, offer, options, secrets),
+        environment_variables={
+            **_environment(spec, model, offer, options, secrets),
+            **_metered(names, model, placement.region, meter, tables),
+        },
         timeout_seconds=min(spec.timeout_seconds + GRACE_SECONDS, refusals.MAX_TIMEOUT_SECONDS),
         reserved_concurrency=spec.scaling.max * spec.scaling.concurrency,
         publish=bool(aliases),
@@ -95,8 +118,10 @@ def _plan(
         permissions=tuple(_permissions(("*",) if has_keys else options.invokers, url_auth)),
         statements=(
             *_bedrock_statements(offer, placement.region, options.inference_profile),
-            *_own_statements(placement.region, log_group, secrets),
+            *_own_statements(placement.region, log_group, secrets, tables),
         ),
+        tables=tables,
+        guards=guard.guards_of(spec, names, placement.region, role, options),
         runtime_sha256=runtime_digest(),
         notes=tuple(_notes(spec, offer, placement.region, options)),
     )
@@ -115,6 +140,24 @@ def _environment(
     # By name and not by ARN: GetSecretValue takes both, and only the name is known at preview.
     keys = {"PORTWAY_API_KEYS_SECRET": secrets[0].name} if secrets else {}
     return {**env, **keys, "AWS_LAMBDA_EXEC_WRAPPER": f"/var/task/{WRAPPER}"}
+
+
+def _metered(
+    names: Names,
+    model: Model,
+    region: str,
+    meter: MeterPlan | None,
+    tables: tuple[MeterTable, ...],
+) -> dict[str, str]:
+    if meter is None:
+        return {}
+    (table,) = tables
+    return meter_variable(
+        meter,
+        {"kind": "dynamodb", "table": table.name, "region": region},
+        service=names.physical(),
+        max_output_tokens=model.max_output_tokens,
+    )
 
 
 def _aliases(spec: InferenceServiceSpec) -> tuple[Alias, ...]:
@@ -179,7 +222,10 @@ def _foundation_model(region: str, model_id: str) -> str:
 
 
 def _own_statements(
-    region: str, log_group: str, secrets: tuple[KeySecret, ...]
+    region: str,
+    log_group: str,
+    secrets: tuple[KeySecret, ...],
+    tables: tuple[MeterTable, ...],
 ) -> Iterator[Statement]:
     yield Statement(
         sid="WriteLogs",
@@ -192,6 +238,12 @@ def _own_statements(
             sid="ReadKeys",
             actions=("secretsmanager:GetSecretValue",),
             resources=(f"arn:aws:secretsmanager:{region}:*:secret:{secret.name}-??????",),
+        )
+    for table in tables:
+        yield Statement(
+            sid="Meter",
+            actions=("dynamodb:UpdateItem",),
+            resources=(f"arn:aws:dynamodb:{region}:*:table/{table.name}",),
         )
 
 
@@ -213,6 +265,7 @@ def _notes(
         yield f"{profile} may serve from every commercial region of AWS"
     elif reached is not None:
         yield f"{profile} may serve from {', '.join(sorted(reached))}"
+    yield from guard.notes(spec, profile or offer.model_id, region, options)
     yield (
         f"quota used at most, in this region: Lambda concurrent executions "
         f"{spec.scaling.max * spec.scaling.concurrency}; Bedrock's own quotas of requests and tokens "

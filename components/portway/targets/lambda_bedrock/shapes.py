@@ -1,18 +1,100 @@
 """What a plan for Lambda with Bedrock holds: literals, in AWS's own terms."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from portway.spec import Frozen
 from portway.target import Plan
 
 
 class Statement(Frozen):
-    """One ``Allow`` of an IAM policy. ``condition``: operator, then key, then value."""
+    """One statement of an IAM policy. ``condition``: operator, then key, then value."""
 
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     condition: Mapping[str, Mapping[str, str]] = {}
+    effect: Literal["Allow", "Deny"] = "Allow"
+
+
+class Trust(Frozen):
+    """What one service of AWS may do with a resource, on behalf of some things of this account.
+
+    Attributes:
+        action: such as ``sts:AssumeRole`` or ``sns:Publish``.
+        sources: ARN patterns of those things; ``{account}`` stands for the account, which is known
+            only once something is created in it.
+    """
+
+    sid: str
+    service: str
+    action: str
+    sources: tuple[str, ...]
+
+
+class MeterTable(Frozen):
+    """The table in which the runtime counts. ``key`` and ``expires``: names of its attributes."""
+
+    name: str
+    key: str
+    expires: str
+
+
+class Threshold(Frozen):
+    """When a budget tells its subscribers: ``percent`` of it is spent, or is forecast to be."""
+
+    kind: Literal["ACTUAL", "FORECASTED"]
+    percent: int
+
+
+class Alarm(Frozen):
+    """A sum of one of Lambda's metrics of the function, at ``least`` in a period of seconds."""
+
+    name: str
+    metric: str
+    description: str
+    least: int
+    period_seconds: int
+
+
+class SpendingStop(Frozen):
+    """What AWS Budgets does when the whole budget is spent: denies the model to the function.
+
+    Attributes:
+        statement: the denial that is attached to the function's role.
+        role_name: of the role that AWS Budgets attaches it with; ``grants`` is all it may do.
+    """
+
+    policy_name: str
+    statement: Statement
+    role_name: str
+    trust: Trust
+    grants: tuple[Statement, ...]
+
+
+class SpendingGuard(Frozen):
+    """The budget in AWS's own books, who is told of it, and what it stops.
+
+    Attributes:
+        limit_usd: a month, as text.
+        tag: key and value of the tag by which the stack's costs are told apart.
+        bedrock: service and region of costs that carry no tag and are counted with it; empty where
+            the account is shared, and then the budget does not see them.
+        topic: name of the topic that is told of the budget and of ``alarms``.
+        publishers: who may publish to it.
+        emails: who is told directly of the budget.
+    """
+
+    name: str
+    limit_usd: str
+    tag: tuple[str, str]
+    bedrock: Mapping[str, str]
+    thresholds: tuple[Threshold, ...]
+    topic: str
+    publishers: tuple[Trust, ...]
+    emails: tuple[str, ...]
+    stop: SpendingStop
+    alarms: tuple[Alarm, ...]
 
 
 class KeySecret(Frozen):
@@ -57,6 +139,8 @@ class LambdaBedrockPlan(Plan):
         aliases: one where instances are kept warm, else none and the URL calls ``$LATEST``.
         qualifier: the alias behind URL and permissions, or None.
         statements: the role's whole policy.
+        tables: one where the runtime meters, else none.
+        guards: one with a budget, else none.
         runtime_sha256: of the deployment package.
         notes: what is allowed and still worth knowing before deploying.
     """
@@ -81,5 +165,7 @@ class LambdaBedrockPlan(Plan):
     url_auth_type: str
     permissions: tuple[UrlPermission, ...]
     statements: tuple[Statement, ...]
+    tables: tuple[MeterTable, ...]
+    guards: tuple[SpendingGuard, ...]
     runtime_sha256: str
     notes: tuple[str, ...]

@@ -1,5 +1,6 @@
 """Spec and placement to Lambda and Bedrock, without Pulumi."""
 
+import json
 from typing import Any, cast
 
 import pytest
@@ -7,8 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portway.errors import Refused
+from portway.estimates import estimate_plan
 from portway.models import catalogue
+from portway.pricing.assume import work_of
+from portway.pricing.charges import charges
+from portway.pricing.estimate import estimate
+from portway.pricing.meter import Tokens
+from portway.runtime.meter_settings import read_meter
 from portway.targets.lambda_bedrock import TARGET
+from portway.targets.lambda_bedrock.guard import token_prices
+from portway.targets.lambda_bedrock.prices import token_sku
 from portway.targets.lambda_bedrock.refusals import regions
 from portway.targets.lambda_bedrock.shapes import LambdaBedrockPlan
 from support import builders
@@ -119,6 +128,125 @@ def test_identity_says_what_bedrock_does_not_publish() -> None:
     assert planned().model_identity.startswith(
         "mistralai/Ministral-3-8B-Instruct-2512@unpublished#unpublished"
     )
+
+
+def budget(**fields: Any) -> dict[str, Any]:
+    return {"monthly_usd": 2500, **fields}
+
+
+def test_tokens_may_cost_the_budget_less_what_all_else_may_cost() -> None:
+    plan = planned(
+        region="us-east-1", scaling={"min": 0, "max": 1, "concurrency": 1}, residency=None
+    )
+    others = [one for one in TARGET.meters(plan) if not isinstance(one, Tokens)]
+    work = work_of(None, catalogue()["ministral-3-8b"], TARGET.meters(plan))
+    rest = estimate(charges(others, work), TARGET.rates()).monthly
+    assert rest is not None
+    assert plan.meter is not None
+    assert plan.meter.micro_usd == (2500 - rest.ceiling) * 1_000_000
+    assert f"the {rest.ceiling} that all else may cost" in plan.notes[-1]
+
+
+def test_the_ceiling_is_the_budget_where_requests_could_cost_more() -> None:
+    spec = builders.spec(scaling={"min": 1, "max": 2, "concurrency": 8})
+    plan = builders.plan(spec, builders.placement("lambda-bedrock"))
+    found = estimate_plan(TARGET, plan, spec, catalogue()[spec.model]).estimate
+    assert found.monthly is not None
+    assert found.monthly.ceiling == 2500
+    assert any("the runtime's meter lets through" in one for one in found.assumptions)
+
+
+def test_where_all_else_costs_the_budget_already_it_is_said_and_left_to_the_gate() -> None:
+    plan = planned(budget={"monthly_usd": 20}, scaling={"min": 0, "max": 2, "concurrency": 8})
+    assert plan.meter is not None
+    assert plan.meter.micro_usd == 20_000_000
+    assert plan.notes[-1].startswith("all but tokens may cost ")
+    assert plan.notes[-1].endswith("lower scaling.max or raise budget.monthly_usd")
+
+
+def test_the_runtime_is_told_what_the_plan_meters() -> None:
+    plan = planned(budget=budget(monthly_requests=5000, monthly_tokens=9_000_000))
+    assert plan.meter is not None
+    told = json.loads(plan.environment_variables["PORTWAY_METER"])
+    assert told == {
+        "store": {"kind": "dynamodb", "table": "chat-prod-meter", "region": "eu-west-1"},
+        "service": "chat-prod",
+        "limits": {"requests": 5000, "tokens": 9_000_000, "micro_usd": plan.meter.micro_usd},
+        "prices": {
+            "input_micro_usd_per_million_tokens": 228_000,
+            "output_micro_usd_per_million_tokens": 228_000,
+        },
+        "away": "refuse",
+        "max_output_tokens": 4096,
+    }
+    faults: list[str] = []
+    settings_ = read_meter(plan.environment_variables["PORTWAY_METER"], 4096, faults)
+    assert (faults, settings_ is None) == ([], False)
+
+
+def test_a_meter_that_may_be_passed_by_holds_no_ceiling() -> None:
+    scaling = {"min": 1, "max": 2, "concurrency": 8}
+    (held,) = tokens_of(planned(scaling=scaling, budget=budget(monthly_requests=7)))
+    (loose,) = tokens_of(
+        planned(scaling=scaling, budget=budget(monthly_requests=7, when_meter_is_away="allow"))
+    )
+    assert held.monthly_budget_usd is not None
+    assert (held.monthly_requests, held.monthly_tokens) == (7, None)
+    assert (loose.monthly_budget_usd, loose.monthly_requests) == (None, None)
+
+
+def test_a_model_without_a_price_is_metered_by_use_alone() -> None:
+    options = {"inference_profile": f"eu.{MODEL}"}
+    plan = planned(options=options, budget=budget(monthly_tokens=9))
+    assert plan.meter is not None
+    assert (plan.meter.tokens, plan.meter.micro_usd, plan.meter.prices) == (9, None, None)
+    said = f"no rate is known for tokens of eu.{MODEL}: the runtime cannot hold budget.monthly_usd "
+    for unpriced in (plan, planned(options=options)):
+        assert any(one.startswith(said) for one in unpriced.notes)
+    assert planned(options=options).tables == ()
+
+
+def test_a_choice_for_a_meter_with_nothing_to_count_is_refused() -> None:
+    options = {"inference_profile": f"eu.{MODEL}"}
+    assert reasons(options=options, budget=budget(when_meter_is_away="allow")) == [
+        "budget.when_meter_is_away: is allow, and this target has nothing to meter; add "
+        "budget.monthly_requests or budget.monthly_tokens, or remove it"
+    ]
+
+
+def test_prices_are_rounded_against_the_user() -> None:
+    for model_id in (MODEL, "openai.gpt-oss-20b-1:0"):
+        prices = token_prices(model_id, "eu-west-1")
+        assert prices is not None
+        for direction in ("input", "output"):
+            rate = TARGET.rates().find(token_sku(model_id, direction), "eu-west-1")
+            assert rate is not None
+            told = getattr(prices, f"{direction}_micro_usd_per_million_tokens")
+            assert 0 <= told - rate.amount * 1_000_000 < 1
+
+
+def test_without_addresses_it_is_said_that_nobody_is_told() -> None:
+    said = "nobody is told of the spending yet: "
+    assert any(one.startswith(said) for one in planned().notes)
+    told = planned(budget=budget(alert_emails=["ml@example.com"]))
+    assert not any(one.startswith(said) for one in told.notes)
+    assert (told.alert_emails, told.guards[0].emails) == (("ml@example.com",),) * 2
+
+
+def test_names_of_the_guard_fit_the_services_that_keep_them() -> None:
+    plan = planned(name="a" * 40)
+    place = builders.placement("lambda-bedrock", environment="e" * 70)
+    plan = cast("LambdaBedrockPlan", builders.plan(builders.spec(name="a" * 40), place))
+    (guard,), (table,) = plan.guards, plan.tables
+    assert max(len(guard.stop.policy_name), len(guard.stop.role_name)) <= 64
+    assert max(len(guard.name), len(guard.topic), len(table.name)) <= 63
+    assert len(guard.tag[1]) <= 63
+    sources = [source for trust in guard.publishers for source in trust.sources]
+    assert [source.rpartition(":")[2] for source in sources[1:]] == [a.name for a in guard.alarms]
+
+
+def tokens_of(plan: LambdaBedrockPlan) -> list[Tokens]:
+    return [one for one in TARGET.meters(plan) if isinstance(one, Tokens)]
 
 
 names = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)

@@ -1,7 +1,8 @@
 """Whether a resource stands in an environment that people only try things in.
 
 What it says of itself counts first (a tag or a label), then what its provider puts on everything,
-then the name of its stack.
+then the name of its stack. A stack with a service of Portway's is called ``service.environment.target``;
+called anything else, its name says nothing.
 """
 
 import re
@@ -9,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final, cast
 
-from portway.gate.resource import Resource
+from portway.gate.links import of_types
+from portway.gate.resource import SERVICE_TYPE, Resource, Stack
 from portway.gate.values import Known, View, document
 
 _TRIAL: Final = re.compile(
@@ -24,17 +26,27 @@ _LABELS: Final = (
     "template.labels", "nodeConfig.resourceLabels",
 )  # fmt: skip
 _DEFAULTS: Final = ("defaultTags", "defaultLabels")
+_PARTS: Final = 3
 _LONGEST: Final = 256
 """Of a name, in characters: what is longer than any stack or tag can be is not worth the time."""
 
 
-def is_trial(resource: Resource) -> bool:
-    """Whether ``resource`` is in a development, test or staging environment, as far as is said."""
+def is_trial(resource: Resource, stack: Stack | None) -> bool:
+    """Whether ``resource`` is in a development, test or staging environment, as far as is said.
+
+    Before the whole stack is known its name is not read: a service may yet come.
+    """
     for said in environments_said(resource):
         verdict = _verdict(said)
         if verdict is not None:
             return verdict
-    return bool(_verdict(stack_name(resource.urn)))
+    if stack is None:
+        return False
+    name = stack_name(resource.urn)
+    if of_types(stack, (SERVICE_TYPE,)):
+        parts = name.split(".")
+        name = parts[-2] if len(parts) == _PARTS else ""
+    return bool(_verdict(name))
 
 
 def stack_name(urn: str) -> str:

@@ -9,6 +9,8 @@ from portway.gate.environments import labels
 from portway.gate.links import of_types
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
+from portway.gate.statements import Statement, statements
+from portway.gate.values import Known
 
 _ID: Final = "cost-costs-are-allocated"
 _BILLED: Final = {
@@ -36,9 +38,8 @@ _BILLED: Final = {
 
 _WORD: Final = {"aws": ("tag", "defaultTags"), "gcp": ("label", "defaultLabels")}
 _PROFILE: Final = "aws:bedrock/inferenceProfile:InferenceProfile"
-_CALLS: Final = ("bedrock:invokemodel", "bedrock:converse", "bedrock:*")
-_LONGEST: Final = 100
-"""In characters: an action has fewer."""
+_CALLS: Final = ("bedrock:invokemodel", "bedrock:invokemodelwithresponsestream")
+_POLICIES: Final = ("policy", "inlinePolicies[].policy")
 
 
 def _lacks(stack: Stack, context: CostContext) -> Iterator[Violation]:
@@ -68,13 +69,20 @@ def _is_told_apart(resource: Resource) -> bool:
 
 
 def _calls_bedrock(resource: Resource) -> bool:
+    """Whether an IAM policy lets somebody call models, and says so by name."""
     if not resource.type.startswith("aws:iam/"):
         return False
     return any(
-        str(seen.value).lower().startswith(_CALLS)
-        for seen in resource.properties.texts
-        if len(str(seen.value)) < _LONGEST
+        isinstance(seen, Known) and any(map(_is_leave, statements(seen.value)))
+        for path in _POLICIES
+        for seen in resource.properties.every(path)
     )
+
+
+def _is_leave(statement: Statement) -> bool:
+    if statement.parts is None or statement.is_denial or not statement.allows(_CALLS):
+        return False
+    return "bedrock:" in str(statement.parts.get("action")).lower()
 
 
 RULE = Rule(

@@ -38,11 +38,11 @@ _BY_TABLE = judge_family("network_cost")
 def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
     """Refuse addresses that nothing uses, and more gateways than trials need."""
     yield from _BY_TABLE(resource, context, stack)
-    if resource.type == _ENDPOINT:
-        yield from _of_endpoint(resource)
     if stack is None:
         return
-    if resource.type == _EIP or resource.type in _ADDRESSES:
+    if resource.type == _ENDPOINT:
+        yield from _of_endpoint(resource, stack)
+    elif resource.type == _EIP or resource.type in _ADDRESSES:
         yield from _of_address(resource, stack)
     elif resource.type == _NAT:
         yield from _of_nat(resource, stack)
@@ -76,7 +76,7 @@ def _of_nat(resource: Resource, stack: Stack) -> Iterator[Violation]:
     same = [one for one in of_types(stack, (_NAT,)) if _networks(one, stack) == network]
     if resource.urn == same[0].urn:
         return
-    trial = is_trial(resource)
+    trial = is_trial(resource, stack)
     message = (
         f"{resource} is one of {len(same)} NAT gateways of one network, each billed by the hour"
         f"{_cost(resource, stack)}"
@@ -96,9 +96,9 @@ def _networks(nat: Resource, stack: Stack) -> frozenset[str]:
     return frozenset(found)
 
 
-def _of_endpoint(resource: Resource) -> Iterator[Violation]:
+def _of_endpoint(resource: Resource, stack: Stack) -> Iterator[Violation]:
     zones = len(resource.properties.every("subnetIds[]"))
-    if zones > 1 and is_trial(resource):
+    if zones > 1 and is_trial(resource, stack):
         message = (
             f"{resource} is billed by the hour in each of {zones} zones (subnetIds); one does for "
             "trials"

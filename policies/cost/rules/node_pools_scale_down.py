@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
+from portway.gate.billing import amount
 from portway.gate.capacity import Count, Uncounted
 from portway.gate.context import CostContext
 from portway.gate.environments import is_trial
@@ -40,9 +41,9 @@ def _of_pool(resource: Resource, shape: Shape, stack: Stack | None) -> Iterator[
     if isinstance(each, Count) and not each.value:
         return
     if not says(resource, shape.prepaid):
-        yield from _of_floor(resource, shape, each)
+        yield from _of_floor(resource, shape, each, stack)
     yield from _of_taints(resource, shape, each)
-    if is_trial(resource) and shape.spot and not says(resource, shape.spot):
+    if is_trial(resource, stack) and shape.spot and not says(resource, shape.spot):
         message = (
             f"{resource} runs machines with GPUs at the full price in an environment for trials; "
             "spare ones (spot) cost far less where a stop now and then does no harm"
@@ -50,7 +51,9 @@ def _of_pool(resource: Resource, shape: Shape, stack: Stack | None) -> Iterator[
         yield Violation(message, resource.urn, next(iter(shape.spot)), advice=True)
 
 
-def _of_floor(resource: Resource, shape: Shape, each: Count | Uncounted) -> Iterator[Violation]:
+def _of_floor(
+    resource: Resource, shape: Shape, each: Count | Uncounted, stack: Stack | None
+) -> Iterator[Violation]:
     least = floor(resource, shape)
     if isinstance(least, Uncounted):
         message = f"{resource} may run machines with GPUs day and night: {least.why}"
@@ -59,7 +62,8 @@ def _of_floor(resource: Resource, shape: Shape, each: Count | Uncounted) -> Iter
         return
     if not least.machines:
         return
-    said = _held(resource, least, each)
+    cost = amount(resource, stack)
+    said = _held(resource, least, each) + (f", {cost}" if cost else "")
     unknown = isinstance(each, Uncounted)
     if least.is_fixed:
         way_out = f"let it scale, with {shape.least[-1]} 0"

@@ -36,7 +36,7 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
     if stack is None or how.kind is not Kind.RUNS or how.facts.scales is not None:
         return
     each = gpus(resource, how.facts, stack)
-    if (isinstance(each, Count) and not each.value) or not is_trial(resource):
+    if (isinstance(each, Count) and not each.value) or not is_trial(resource, stack):
         return
     if _ends(resource) or _is_stopped(stack):
         return

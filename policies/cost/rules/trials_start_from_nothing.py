@@ -41,7 +41,7 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
     if not _is_about(resource) or (stack is None and runs_pods(resource)):
         return
     each = gpus(resource, reading(resource).facts, stack)
-    if (isinstance(each, Count) and not each.value) or not is_trial(resource):
+    if (isinstance(each, Count) and not each.value) or not is_trial(resource, stack):
         return
     for least in _least(resource, stack):
         if isinstance(least, Count) and not least.value:

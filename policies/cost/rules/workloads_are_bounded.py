@@ -142,7 +142,7 @@ def _of_claims(resource: Resource) -> Iterator[Violation]:
 def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
     """Advise a quota for every namespace that runs pods with GPUs and has none of them."""
     del context
-    said: set[object] = set()
+    said: set[str] = set()
     limited = _limited(stack)
     for resource in stack.resources:
         if not runs_pods(resource) or reading(resource).facts.scales is not None:
@@ -161,9 +161,9 @@ def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
         yield Violation(message, resource.urn, "metadata.namespace", advice=True)
 
 
-def _limited(stack: Stack) -> set[object]:
+def _limited(stack: Stack) -> set[str]:
     """The namespaces in which a quota limits GPUs."""
-    found: set[object] = set()
+    found: set[str] = set()
     for resource in stack.resources:
         if resource.type == _QUOTA and any(_is_of_gpus(name) for name in _hard(resource)):
             found |= _namespaces(resource)
@@ -181,12 +181,15 @@ def _is_of_gpus(name: str) -> bool:
     return device != name and any(fnmatchcase(device, pattern) for pattern in patterns)
 
 
-def _namespaces(resource: Resource) -> set[object]:
+def _namespaces(resource: Resource) -> set[str]:
     """What its namespace is known by: its name, or the resources that its metadata comes from."""
-    found: set[object] = set()
+    found: set[str] = set()
     for manifest in anatomy(resource).manifests:
         name = manifest.namespace
-        found |= set(manifest.sources) if name is UNKNOWN else {name}
+        if isinstance(name, str):
+            found.add(name)
+        elif name is UNKNOWN:
+            found |= set(manifest.sources)
     return found
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from portway.gate.environments import is_trial, labels
-from portway.gate.resource import Provider, Resource
+from portway.gate.resource import SERVICE_TYPE, Provider, Resource, Stack
 from portway.gate.values import View
 
 
@@ -12,12 +12,16 @@ def one(stack: str = "", tags: object = None, defaults: object = None) -> Resour
     return Resource(f"urn:pulumi:{stack}::shop::t::n", "n", "t", View({"tags": tags}), held)
 
 
+def is_tried(resource: Resource, *others: Resource) -> bool:
+    return is_trial(resource, Stack.of([resource, *others]))
+
+
 @pytest.mark.parametrize(
     "stack",
     ["dev", "chat.dev.cloud-run", "staging", "qa2", "alice-sandbox", "pr1234", "PR-7", "Test"],
 )
 def test_the_name_of_a_stack_says_that_it_is_for_trials(stack: str) -> None:
-    assert is_trial(one(stack))
+    assert is_tried(one(stack))
 
 
 @pytest.mark.parametrize(
@@ -25,15 +29,15 @@ def test_the_name_of_a_stack_says_that_it_is_for_trials(stack: str) -> None:
     ["chat.prod.kubernetes", "main", "devices", "latest", "load-test.prod", "live", "x" * 300, ""],
 )
 def test_another_name_says_nothing_of_the_kind(stack: str) -> None:
-    assert not is_trial(one(stack))
+    assert not is_tried(one(stack))
 
 
 def test_what_a_resource_says_of_itself_counts_before_its_provider_and_its_stack() -> None:
-    assert not is_trial(one("dev", {"Environment": "prod"}))
-    assert is_trial(one("main", {"app:env": "dev"}, {"tags": {"env": "prod"}}))
-    assert not is_trial(one("dev", {}, '{"tags": {"env": "production"}}'))
-    assert not is_trial(one("dev", None, {"environment": "prd"}))
-    assert is_trial(one("dev", {"Environment": "blue", "name": "prod"}))
+    assert not is_tried(one("dev", {"Environment": "prod"}))
+    assert is_tried(one("main", {"app:env": "dev"}, {"tags": {"env": "prod"}}))
+    assert not is_tried(one("dev", {}, '{"tags": {"env": "production"}}'))
+    assert not is_tried(one("dev", None, {"environment": "prd"}))
+    assert is_tried(one("dev", {"Environment": "blue", "name": "prod"}))
 
 
 def test_tags_come_as_a_mapping_or_as_a_list() -> None:
@@ -45,4 +49,27 @@ def test_tags_come_as_a_mapping_or_as_a_list() -> None:
 
 @pytest.mark.parametrize("tags", [3, "text", [None], {"env": 3}, {"env": ["dev"]}])
 def test_tags_of_another_shape_say_nothing(tags: object) -> None:
-    assert not is_trial(one("main", tags, tags))
+    assert not is_tried(one("main", tags, tags))
+
+
+@pytest.mark.parametrize(
+    ("stack", "is_for_trials"),
+    [
+        ("chat.dev.kubernetes", True),
+        ("dev.prod.kubernetes", False),
+        ("chat.prod.dev", False),
+        ("dev", False),
+        ("chat.dev", False),
+        ("a.chat.dev.kubernetes", False),
+    ],
+)
+def test_the_environment_of_a_service_is_the_middle_of_its_stacks_name(
+    stack: str, *, is_for_trials: bool
+) -> None:
+    service = Resource(f"urn:pulumi:{stack}::shop::s::s", "s", SERVICE_TYPE, View({}))
+    assert is_tried(one(stack), service) is is_for_trials
+
+
+def test_before_the_stack_is_known_only_tags_count() -> None:
+    assert not is_trial(one("dev"), None)
+    assert is_trial(one("main", {"env": "dev"}), None)

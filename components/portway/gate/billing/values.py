@@ -148,7 +148,13 @@ def region(resource: Resource) -> str:
 
 
 def in_region(place: str) -> str:
-    """The region of a region or a zone, in lower case."""
+    """The region of a region or a zone, in lower case.
+
+    Raises:
+        CannotPrice: it has not the shape of one, and what it is instead could be a secret.
+    """
     text = place.strip().lower().rpartition("/")[2]
+    if shown(text) != text:
+        raise CannotPrice("", f"it is in {shown(place)}, which is no region")
     found = _ZONE.fullmatch(text)
     return (found[1] or found[2]) if found else text

@@ -74,8 +74,8 @@ class _Function:
 
     def lines_of(self, line: int) -> range:
         """The lines of the statement in ``line``, without the blocks below it."""
-        statements = (one for one in ast.walk(self.written) if isinstance(one, ast.stmt))
-        ranges = [_lines(one) for one in statements]
+        below = (one for one in ast.walk(self.written) if one is not self.written)
+        ranges = [_lines(one) for one in below if isinstance(one, ast.stmt)]
         whole = range(self.written.lineno, (self.written.end_lineno or self.written.lineno) + 1)
         return min((one for one in ranges if line in one), key=len, default=whole)
 

@@ -5,7 +5,7 @@ mutmut makes the changes (``mutants.py``); each is tried in a fork of one proces
 everything, with the tests that reach it, until one fails (``trials.py``).
 
     .venv/bin/python tools/mutation.py                       # everything: half an hour of one core
-    .venv/bin/python tools/mutation.py --only rules_of_      # those whose name contains this
+    .venv/bin/python tools/mutation.py --only portway_rules_ # those whose name contains this
     .venv/bin/python tools/mutation.py --sample 300          # a sample, drawn evenly
     .venv/bin/python tools/mutation.py --survivors           # again what survived, and what is new
     .venv/bin/python tools/mutation.py --first 600           # stop after so many seconds
@@ -153,8 +153,14 @@ def keep(verdicts: Mapping[str, str]) -> None:
     KNOWN.write_text(json.dumps(verdicts, indent=0), encoding="utf-8")
 
 
-def run(chosen: Sequence[Mutant], verdicts: dict[str, str], seconds: float) -> None:
-    """Try ``chosen``, and write into ``verdicts`` what became of each."""
+def run(
+    chosen: Sequence[Mutant],
+    verdicts: dict[str, str],
+    tests: Sequence[str],
+    seconds: float,
+    patience: float,
+) -> None:
+    """Try ``chosen`` with ``tests``, and write into ``verdicts`` what became of each."""
     began, done = time.monotonic(), 0
 
     def tell(mutant: Mutant, verdict: str) -> None:
@@ -172,13 +178,25 @@ def run(chosen: Sequence[Mutant], verdicts: dict[str, str], seconds: float) -> N
             judgements.text(name)
 
     files = frozenset(map(str, modules().values()))
-    trials = Trials(chosen, files, dict(verdicts), began + seconds, tell, warm_up)
+    kept = KNOWN.parent / f"reach-{_digest(tests)}.pickle"
+    until = began + seconds
+    trials = Trials(chosen, files, dict(verdicts), until, patience, kept, tell, warm_up)
     options = ["-q", "-s", "-p", "no:randomly", "-p", "no:xdist", "--assert=plain"]
     skipped = [f"--ignore={one}" for one in SLOW]
-    code = pytest.main([f"--rootdir={ROOT}", *options, *skipped, *TESTS], plugins=[trials])
+    code = pytest.main([f"--rootdir={ROOT}", *options, *skipped, *tests], plugins=[trials])
     keep(verdicts)
     if code:
         raise SystemExit("the tests must pass before anything is changed; pytest's words are above")
+
+
+def _digest(tests: Sequence[str]) -> str:
+    """Of all that the tests may run or read."""
+    found = hashlib.sha256(" ".join(tests).encode())
+    for folder in ("components/portway/gate", "components/portway/residency", "policies", "tests"):
+        for file in sorted((ROOT / folder).rglob("*.*")):
+            if file.is_file() and file.suffix != ".pyc":
+                found.update(file.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def report(made: Sequence[Mutant], verdicts: Mapping[str, str]) -> tuple[list[str], Score]:
@@ -222,6 +240,10 @@ def main() -> int:
         "--first", type=float, default=float("inf"), help="stop after so many seconds"
     )
     parser.add_argument("--survivors", action="store_true", help="try what no test killed before")
+    parser.add_argument(
+        "--patience", type=float, default=30, help="seconds of tests for one mutant, at most"
+    )
+    parser.add_argument("--tests", nargs="+", default=TESTS, help="run only these tests")
     parser.add_argument("--report", action="store_true", help="only print what is known")
     asked = parser.parse_args()
     everything = (each for name, file in modules().items() for each in made_of(name, file))
@@ -232,7 +254,13 @@ def main() -> int:
     if not asked.report:
         again = (None, SURVIVED, UNREACHED)
         wanted = [one for one in made if not asked.survivors or verdicts.get(one.key) in again]
-        run([one for one in wanted if not one.is_for_the_type_checker], verdicts, asked.first)
+        run(
+            [one for one in wanted if not one.is_for_the_type_checker],
+            verdicts,
+            asked.tests,
+            asked.first,
+            asked.patience,
+        )
     verdicts |= {one.key: SURVIVED for one in made if one.is_for_the_type_checker}
     lines, score = report(made, verdicts)
     sys.stdout.writelines(f"{line}\n" for line in lines)

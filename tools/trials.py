@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ class Trials:
         files: everything that mutants may be made of.
         last: by key of a mutant, the test that killed it last time.
         until: when to stop, by ``time.monotonic``.
+        patience_seconds: how long tests are run for one mutant, at most, by how long they took before.
+        kept: where it is kept what the tests reach, while neither they nor the rules change.
         tell: is told each verdict as soon as it is known: the test that fails, or why none does.
         warm_up: runs much of what the tests run, so that what no mutant changes is loaded once.
     """
@@ -57,6 +60,8 @@ class Trials:
     files: frozenset[str]
     last: dict[str, str]
     until: float
+    patience_seconds: float
+    kept: Path
     tell: Callable[[Mutant, str], None]
     warm_up: Callable[[], object]
     _killers: dict[str, Counter[str]] = field(default_factory=dict)
@@ -93,11 +98,16 @@ class Trials:
         return True
 
     def _see(self, items: dict[str, pytest.Item]) -> None:
+        if self.kept.exists():
+            self._reach = pickle.loads(self.kept.read_bytes())  # noqa: S301 - written below
+        if self._reach.keys() == items.keys():
+            return
         seen = _forked(lambda: _reached(items, self.files))
-        if isinstance(seen, dict):
-            self._reach = seen
-        else:
+        if not isinstance(seen, dict):
             raise pytest.UsageError(f"fails with nothing changed: {seen or 'a test, at once'}")
+        self._reach = seen
+        self.kept.parent.mkdir(parents=True, exist_ok=True)
+        self.kept.write_bytes(pickle.dumps(seen))
 
     def _tried(self, mutant: Mutant, items: dict[str, pytest.Item]) -> str:
         names = self._in_order(mutant)
@@ -120,7 +130,13 @@ class Trials:
         def late(name: str) -> tuple[bool, int, float]:
             return (name != last, -killers[name], self._reach[name].seconds)
 
-        return sorted(reaching, key=late)
+        ordered = sorted(reaching, key=late)
+        spent = accumulate(self._reach[name].seconds for name in ordered)
+        return [
+            name
+            for name, after in zip(ordered, spent, strict=True)
+            if after <= self.patience_seconds
+        ] or ordered[:1]
 
 
 def _function(mutant: Mutant) -> str:

@@ -38,10 +38,7 @@ def _lacks(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
 
 def _is_in_vpc(function: Resource) -> bool:
     """Whether it names subnets, known or not."""
-    return bool(
-        function.properties.every("vpcConfig.subnetIds[]")
-        or [s for s in function.properties.every("vpcConfig.subnetIds") if not isinstance(s, Known)]
-    )
+    return bool(function.properties.every("vpcConfig.subnetIds[]"))
 
 
 def _reached(stack: Stack) -> Iterator[str]:

@@ -110,13 +110,9 @@ def _is_for_others(manifest: Manifest, stack: Stack | None) -> bool:
         return True
     if stack is None:
         return False
-    has_jobs = False
-    for _, pod in cluster(stack).near(manifest):
-        if selects(manifest, pod) is not False:
-            if not pod.is_job or _has_gpu(pod):
-                return True
-            has_jobs = True
-    return not has_jobs
+    near = cluster(stack).near(manifest)
+    chosen = [pod for _, pod in near if selects(manifest, pod) is not False]
+    return not chosen or any(not pod.is_job or _has_gpu(pod) for pod in chosen)
 
 
 def _serves(resource: Resource, pod: Pod, stack: Stack) -> bool:
@@ -131,13 +127,8 @@ def _serves(resource: Resource, pod: Pod, stack: Stack) -> bool:
 
 
 def _is_ours(resource: Resource, stack: Stack) -> bool:
-    parent = resource.parent
-    while parent is not None and parent in stack.by_urn:
-        holder = stack.by_urn[parent]
-        if holder.type == SERVICE_TYPE:
-            return True
-        parent = holder.parent
-    return False
+    holder = stack.by_urn.get(str(resource.parent))
+    return holder is not None and (holder.type == SERVICE_TYPE or _is_ours(holder, stack))
 
 
 def _has_gpu(pod: Pod) -> bool:

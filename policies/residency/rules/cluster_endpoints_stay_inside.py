@@ -53,6 +53,9 @@ _WITHIN: Final = frozenset({None, "Service", "InferencePool", "Backend", "XBacke
 _CARRIES: Final = re.compile(
     r"(?i)mirror|auth-url|proxy-pass|upstream|forward|snippet|lua|sink|subscriber"
 )
+_SOME: Final = "any"
+"""A pattern is judged by a name that it allows."""
+
 _URL: Final = re.compile(r"https?://[^\s;\"'$]+")
 
 
@@ -89,11 +92,9 @@ def _of_host(seen: Known | Unknown, look: Look) -> Iterator[Violation]:
     if isinstance(seen, Known) and isinstance(seen.value, str):
         if not seen.value.strip():
             return
-        # A pattern is judged by a name that it allows.
-        seen = Known(seen.path, seen.value.replace("*", "any"))
+        seen = Known(seen.path, seen.value.replace("*", _SOME))
     # A name that a resource of this stack gives is where that resource is.
-    reads = "host" if isinstance(seen, Known) else "reference"
-    for problem in read(reads, seen, look):
+    for problem in read("host", seen, look):
         text = f"leads to {problem.given} ({problem.path}): {problem.why}; {problem.do}"
         yield _refused(look, text, problem.path, undetermined=problem.undetermined)
 

@@ -120,8 +120,6 @@ def _of_name(
 
 def _of_marks(resource: Resource, block: Block) -> Iterator[Violation]:
     for name, given in block.value.items():
-        if "." not in name and "-" not in name:
-            continue
         value = plain(given)
         is_off = isinstance(value, str) and value.lower() in ("false", "disabled")
         if _MARKS.fullmatch(name) and not is_off:

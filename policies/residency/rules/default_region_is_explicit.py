@@ -31,8 +31,6 @@ def _lacks(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
 
 def _inherits(resource: Resource) -> bool:
     """Whether a resource of its type is in its provider's region unless it says otherwise."""
-    if resource.is_provider:
-        return False
     facts = reading(resource).facts
     return not facts.needs_region and bool(set(inherited(resource)) & set(facts.region))
 

@@ -150,7 +150,7 @@ def _untold(
     resource: Resource, told: tuple[Setting, ...], hosts: tuple[str, ...]
 ) -> Iterator[Violation]:
     """A key of a vendor, and no word of where to call: its client calls the vendor's default host."""
-    if not told or resource.type.startswith(_KEEPERS):
+    if resource.type.startswith(_KEEPERS):
         return
     variables = [one for one in told if one.kind is not Kind.DOCUMENT]
     keys = [(one, _default_hosts()[one.name]) for one in variables if one.name in _default_hosts()]

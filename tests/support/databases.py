@@ -90,6 +90,7 @@ def dynamodb(folder: Path) -> Generator[Deployed]:
         }
         store = {"kind": "dynamodb", "table": "chat-meter", "region": REGION}
         yield Deployed(store, environment, lambda m: _amounts(item(m), "N"), rows, item)
+    records.close()
 
 
 @contextmanager
@@ -129,6 +130,7 @@ def firestore(folder: Path) -> Generator[Deployed]:
             "collection": "meters",
         }
         yield Deployed(store, environment, used, rows)
+    records.close()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Protocol
 from .meter_amounts import Amounts
 from .meter_settings import MeterSettings
 
-ATTEMPT_SECONDS = 1.0
+ATTEMPT_SECONDS = 2.0
 """How long one call to a store may wait for its connection, and again for its answer."""
 
 

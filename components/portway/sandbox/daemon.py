@@ -106,6 +106,7 @@ class Daemon:
             await asyncio.gather(*(front.close() for front in self._fronts))
             if self._metadata is not None:
                 await self._metadata.close()
+            self._records.close()
             await self._context.settle(SETTLE_SECONDS)
             await self._processes.release_guardian()
 

@@ -2,9 +2,9 @@
 
 Simulated, because there is no container engine here and no right to mount anything:
 
-- two images run. A stock Python image (``…/python``) is this virtual environment's Python; vLLM's
-  (``…/vllm-openai``) is the stand-in model server. Any other image fails as an image that cannot be
-  pulled would, saying so;
+- three images run. A stock Python image (``…/python``) is this virtual environment's Python; vLLM's
+  (``…/vllm-openai``) is the stand-in model server, Valkey's (``…/valkey``) the stand-in database. Any
+  other image fails as an image that cannot be pulled would, saying so;
 - volumes are folders under the instance's own; every argument and environment value that begins with
   a mount path is rewritten to that folder. Read-only mounts are not enforced;
 - containers of one instance share ``localhost`` as they should, but every port they declare is another,
@@ -16,12 +16,15 @@ Simulated, because there is no container engine here and no right to mount anyth
 The environment is what was declared and what the platform adds; nothing of the daemon's.
 """
 
+import contextlib
+import json
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from portway.sandbox.dataplane.probes import Probe
 from portway.sandbox.dataplane.settings import PREFIX, Settings
@@ -91,7 +94,7 @@ class Launch:
 
 
 def kind_of(image: str) -> str:
-    """``python`` or ``vllm``.
+    """``python``, ``vllm`` or ``valkey``.
 
     Raises:
         PlatformError: the sandbox cannot run this image.
@@ -102,8 +105,10 @@ def kind_of(image: str) -> str:
         return "python"
     if last == "vllm-openai":
         return "vllm"
+    if last == "valkey":
+        return "valkey"
     raise PlatformError(
-        f"Failed to pull image {image!r}: the sandbox runs stock Python (…/python) and vLLM (…/vllm-openai) images only; use one of them, or a real account"
+        f"Failed to pull image {image!r}: the sandbox runs stock Python (…/python), vLLM (…/vllm-openai) and Valkey (…/valkey) images only; use one of them, or a real account"
     )
 
 
@@ -126,6 +131,8 @@ def launch(
             f"{PREFIX}MODEL_LOAD_SECONDS": str(settings.model_load_seconds),
             f"{PREFIX}TOKEN_DELAY_SECONDS": str(settings.token_delay_seconds),
         }
+    elif kind == "valkey":
+        argv = _valkey_argv(container.name, [*command, *arguments])
     else:
         argv = _python_argv(
             container.name, rewrite.arguments([*container.command, *container.arguments])
@@ -175,11 +182,25 @@ class Rewrite:
         return result
 
     def environment(self, declared: Mapping[str, str]) -> dict[str, str]:
-        """Every variable, also the number in ``PORT`` and ``…_PORT``."""
-        return {
-            name: self.port(value) if name == "PORT" or name.endswith("_PORT") else self.word(value)
-            for name, value in declared.items()
-        }
+        """Every variable, also the number in ``PORT`` and ``…_PORT``, and every text in a JSON object."""
+        return {name: self._value(name, value) for name, value in declared.items()}
+
+    def _value(self, name: str, value: str) -> str:
+        if name == "PORT" or name.endswith("_PORT"):
+            return self.port(value)
+        if value.startswith("{"):
+            with contextlib.suppress(ValueError):
+                return json.dumps(self._within(json.loads(value)))
+        return self.word(value)
+
+    def _within(self, value: Any) -> Any:  # noqa: ANN401 - JSON
+        """Every text in a JSON value."""
+        if isinstance(value, dict):
+            members = cast("dict[str, Any]", value)
+            return {name: self._within(each) for name, each in members.items()}
+        if isinstance(value, list):
+            return [self._within(each) for each in cast("list[Any]", value)]
+        return self.word(value) if isinstance(value, str) else value
 
 
 def _vllm_argv(name: str, words: list[str]) -> tuple[str, ...]:
@@ -191,6 +212,14 @@ def _vllm_argv(name: str, words: list[str]) -> tuple[str, ...]:
         if words and not words[0].startswith("-") and "/" not in words[0]:
             raise PlatformError(_cannot_execute(name, words[0], "`vllm serve`"))
     return (sys.executable, "-m", "portway.sandbox.dataplane.model_server", *words)
+
+
+def _valkey_argv(name: str, words: list[str]) -> tuple[str, ...]:
+    if words and words[0] == "valkey-server":
+        words = words[1:]
+    elif words and not words[0].startswith("-") and not words[0].endswith(".conf"):
+        raise PlatformError(_cannot_execute(name, words[0], "`valkey-server`"))
+    return (sys.executable, "-m", "portway.sandbox.dataplane.valkey_server", *words)
 
 
 def _python_argv(name: str, words: list[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from portway.sandbox.dataplane.containers import Container, kind_of, launch
 from portway.sandbox.dataplane.context import Context, Signal, free_port, until
 from portway.sandbox.dataplane.probes import Probe
 from portway.sandbox.dataplane.processes import Process
-from portway.sandbox.dataplane.volumes import Files, attach, materialise
+from portway.sandbox.dataplane.volumes import Disk, Files, attach, materialise
 from portway.sandbox.dataplane.world import PlatformError
 
 GRACE_SECONDS = 2.0
@@ -65,7 +65,7 @@ class Instance:
         context: Context,
         name: str,
         containers: Sequence[Container],
-        volumes: Mapping[str, Files],
+        volumes: Mapping[str, Files | Disk],
         *,
         restarts: bool,
         log_name: str,
@@ -132,7 +132,7 @@ class Instance:
         if self.failure is not None:
             raise self.failure
 
-    def refresh(self, volumes: Mapping[str, Files]) -> None:
+    def refresh(self, volumes: Mapping[str, Files | Disk]) -> None:
         """Write volumes whose source changed, as a platform does for running instances."""
         for name, files in volumes.items():
             if files != self._volumes.get(name):

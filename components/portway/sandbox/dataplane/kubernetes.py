@@ -1,9 +1,9 @@
 """A small kubelet and its controllers: Deployments as pods, LoadBalancer Services as addresses.
 
 Simulated: there is one node with room for everything; a rollout starts all new pods before it stops the
-old ones, whatever ``strategy`` says except ``Recreate``; ClusterIP Services have no address; a ScaledObject
-scales on the requests that arrive at the Service, as the HTTP interceptor would, and holds them while
-a pod starts.
+old ones, whatever ``strategy`` says except ``Recreate``; ClusterIP Services are known by name inside
+their cluster only; a ScaledObject scales on the requests that arrive at the Service, as the HTTP
+interceptor would, and holds them while a pod starts.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Any
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
 from portway.sandbox.dataplane.kubernetes_deployments import Deployment
+from portway.sandbox.dataplane.kubernetes_network import Network, target_port
 from portway.sandbox.dataplane.kubernetes_objects import (
     DEPLOYMENT,
     SERVICE,
@@ -35,6 +36,7 @@ class Kubernetes:
         self._context = context
         self._deployments: dict[str, Deployment] = {}
         self._services: dict[str, Service] = {}
+        self._network = Network(context, self._backends)
 
     async def reconcile(self, world: World) -> None:
         """Run what is deployed now, and nothing else."""
@@ -55,6 +57,8 @@ class Kubernetes:
             if owner not in self._services:
                 self._services[owner] = Service(self._context, self._backends)
             await self._services[owner].apply(row)
+        inside = [row for row in world.of(SERVICE) if is_inside(row)]
+        await self._network.reconcile(world, inside, list(deployments.values()))
 
     def describe(self) -> list[dict[str, Any]]:
         """What runs, for people."""
@@ -64,6 +68,7 @@ class Kubernetes:
     async def close(self) -> None:
         """End every pod."""
         await asyncio.gather(*(service.close() for service in self._services.values()))
+        await self._network.close()
         await asyncio.gather(*(each.close() for each in self._deployments.values()))
 
     def _backends(self, service: Row) -> "list[Deployment]":
@@ -133,14 +138,10 @@ class Service:
 
     def _target_port(self, deployment: Deployment) -> int:
         assert self._row is not None
-        ports = items(child(self._row.inputs, "spec"), "ports")
-        target = ports[0].get("targetPort") or ports[0].get("port")
-        if isinstance(target, int) or str(target).isdigit():
-            return int(target or 0)
-        template = child(child(child(deployment.row.inputs, "spec"), "template"), "spec")
-        named = {
-            text(port, "name"): int(port["containerPort"])
-            for container in [*items(template, "containers"), *items(template, "initContainers")]
-            for port in items(container, "ports")
-        }
-        return named[str(target)]
+        return target_port(items(child(self._row.inputs, "spec"), "ports")[0], deployment)
+
+
+def is_inside(service: Row) -> bool:
+    """Whether a Service has an address inside its cluster only."""
+    spec = child(service.inputs, "spec")
+    return text(spec, "type") in ("", "ClusterIP") and text(spec, "clusterIP") != "None"

@@ -5,9 +5,11 @@ import logging
 import math
 import time
 import uuid
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from portway.sandbox.dataplane.context import Context, Signal, until
+from portway.sandbox.dataplane.context import Context, Signal, safe, until
 from portway.sandbox.dataplane.instance import Instance, StartFailed
 from portway.sandbox.dataplane.kubernetes_objects import (
     DEFAULT_DEADLINE_SECONDS,
@@ -18,6 +20,7 @@ from portway.sandbox.dataplane.kubernetes_objects import (
     template_digest,
 )
 from portway.sandbox.dataplane.kubernetes_scaling import Scaler, replicas_of, scaler_of
+from portway.sandbox.dataplane.loopback import NAMES
 from portway.sandbox.dataplane.world import PlatformError, World, child, fingerprint, number, text
 from portway.sandbox.store import Row
 
@@ -26,6 +29,11 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 1.0
 HOLD_SECONDS = 300.0
 DRAIN_SECONDS = 30.0
+
+
+def names_file(context: Context, deployment: Row) -> Path:
+    """Where the names that a Deployment's pods can resolve are written."""
+    return context.layout.run / f"{safe(str(deployment.key))}.names.json"
 
 
 class Pod:
@@ -157,8 +165,12 @@ class Deployment:
     async def _start(self, template: PodTemplate) -> None:
         name = f"{name_of(self.row)}-{template.digest}-{uuid.uuid4().hex[:5]}"
         log_name = f"kubernetes-{namespace_of(self.row)}-{name_of(self.row)}"
+        names = {NAMES: str(names_file(self._context, self.row))}
+        containers = [
+            replace(each, environment={**each.environment, **names}) for each in template.containers
+        ]
         instance = Instance(
-            self._context, name, template.containers, template.volumes,
+            self._context, name, containers, template.volumes,
             restarts=True, log_name=log_name,
         )  # fmt: skip
         try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from portway.sandbox.dataplane.containers import Container, Mount
 from portway.sandbox.dataplane.probes import Probe
-from portway.sandbox.dataplane.volumes import Files
+from portway.sandbox.dataplane.volumes import Disk, Files
 from portway.sandbox.dataplane.world import PlatformError, World, child, items, number, text
 from portway.sandbox.store import Json, Row
 
@@ -17,6 +17,7 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SERVICE = "kubernetes:core/v1:Service"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"  # noqa: S105 - a type token
+CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
 DEFAULT_DEADLINE_SECONDS = 600.0
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
@@ -26,7 +27,7 @@ class PodTemplate:
     """What every pod of a Deployment runs; ``digest`` changes when the pods must be replaced."""
 
     containers: tuple[Container, ...]
-    volumes: Mapping[str, Files]
+    volumes: Mapping[str, Files | Disk]
     labels: Mapping[str, str]
     digest: str
 
@@ -96,7 +97,7 @@ class Source:
         noun = "configmap" if kind == CONFIG_MAP else "secret"
         raise PlatformError(f'{noun} "{name}" not found')
 
-    def volume(self, declared: Json) -> Files:
+    def volume(self, declared: Json) -> Files | Disk:
         """The files of one volume."""
         for field, kind, key in (
             ("configMap", CONFIG_MAP, "name"),
@@ -107,6 +108,8 @@ class Source:
                 return _chosen(self.data(kind, text(chosen, key)), chosen)
         if "emptyDir" in declared:
             return {}
+        if "persistentVolumeClaim" in declared:
+            return self._disk(text(child(declared, "persistentVolumeClaim"), "claimName"))
         if "projected" in declared:
             files: dict[str, bytes] = {}
             for each in items(child(declared, "projected"), "sources"):
@@ -117,8 +120,14 @@ class Source:
             return files
         kind = next((key for key in declared if key != "name"), "none")
         raise PlatformError(
-            f'MountVolume.SetUp failed for volume "{text(declared, "name")}": the sandbox has configMap, secret, projected and emptyDir volumes, not {kind}'
+            f'MountVolume.SetUp failed for volume "{text(declared, "name")}": the sandbox has configMap, secret, projected, emptyDir and persistentVolumeClaim volumes, not {kind}'
         )
+
+    def _disk(self, claim: str) -> Disk:
+        for row in neighbours(self._world, self._row, CLAIM):
+            if name_of(row) == claim:
+                return disk_of(row, self._world)
+        raise PlatformError(f'persistentvolumeclaim "{claim}" not found')
 
     def environment(self, declared: Json) -> dict[str, str]:
         """A container's variables, with references to those before them filled in."""
@@ -157,6 +166,12 @@ class Source:
                 f"the sandbox cannot fill in an environment variable from {path or reference}"
             )
         return known[path]
+
+
+def disk_of(claim: Row, world: World) -> Disk:
+    """The folder that stands for a claim's volume; another one once the claim is made again."""
+    digest = hashlib.sha256(f"{claim.key} {claim.outputs.get('metadata')}".encode()).hexdigest()
+    return Disk(world.root / "disks" / digest[:32])
 
 
 def expand(value: str, variables: Mapping[str, str]) -> str:

@@ -2,16 +2,23 @@
 
 A container listens on 0.0.0.0 inside its own network namespace. There is none here, so the program's
 sockets are bound to 127.0.0.1 instead: what is deployed in the sandbox is never open to a network.
+Names of Services inside the cluster are looked up in a file that the environment names.
 Standard library only: it runs inside the simulated container.
 """
 
+import json
+import os
 import runpy
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
+NAMES = "PORTWAY_SANDBOX_NAMES"
+"""The variable with the path of a JSON object: ``{"name:port": <port of this machine>}``."""
+
 _bind = socket.socket.bind
+_getaddrinfo = socket.getaddrinfo
 
 
 def _bind_on_loopback(self: socket.socket, address: Any, /) -> None:  # noqa: ANN401 - any family's address
@@ -22,9 +29,28 @@ def _bind_on_loopback(self: socket.socket, address: Any, /) -> None:  # noqa: AN
     _bind(self, address)
 
 
+def _look_up(path: Path) -> None:
+    """Resolve the cluster's own names as ``path`` says at that moment."""
+
+    def getaddrinfo(host: Any, port: Any, *rest: Any, **more: Any) -> Any:  # noqa: ANN401 - as the original
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        try:
+            names: dict[str, int] = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            names = {}
+        here = names.get(f"{name.rstrip('.')}:{port}")
+        if here is None:
+            return _getaddrinfo(host, port, *rest, **more)
+        return _getaddrinfo("127.0.0.1", here, *rest, **more)
+
+    socket.getaddrinfo = getaddrinfo
+
+
 def main(arguments: list[str]) -> None:
     """Run ``[-m module | -c code | path] argument…`` as ``python`` itself would."""
     socket.socket.bind = _bind_on_loopback
+    if names := os.environ.pop(NAMES, None):
+        _look_up(Path(names))
     match arguments:
         case ["-m", module, *rest]:
             sys.argv = [module, *rest]

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from portway.sandbox.dataplane.containers import Mount
@@ -11,11 +12,24 @@ Files = Mapping[str, bytes | Path]
 """A volume's content: by path below it, the bytes or the file they are in. Empty for scratch space."""
 
 
-def materialise(folder: Path, files: Files) -> None:
+@dataclass(frozen=True)
+class Disk:
+    """A volume that outlives its pods: a folder elsewhere."""
+
+    folder: Path
+
+
+def materialise(folder: Path, files: Files | Disk) -> None:
     """Make ``folder`` hold exactly ``files``; what is already right is not touched.
 
     A volume without files is scratch space: whatever containers wrote there stays.
     """
+    if isinstance(files, Disk):
+        files.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not folder.is_symlink():
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.symlink_to(files.folder)
+        return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name, content in files.items():
         target = folder / name

@@ -36,7 +36,7 @@ def test_stock_python_and_vllm_images_run(image: str, kind: str) -> None:
     "image", ["", "nginx", "ghcr.io/acme/python-app:1", "vllm/vllm-openai-rocm"]
 )
 def test_any_other_image_is_refused_by_name(image: str) -> None:
-    with pytest.raises(PlatformError, match=r"stock Python .* and vLLM .* images only") as refused:
+    with pytest.raises(PlatformError, match=r"stock Python .* vLLM .* and Valkey .* images only") as refused:
         kind_of(image)
     assert repr(image) in str(refused.value)
 

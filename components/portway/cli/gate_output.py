@@ -1,57 +1,20 @@
-"""What ``portway gate`` shows people: progress while it works, then the verdicts and why."""
+"""What ``portway gate`` shows people: the verdicts and why."""
 
-import sys
-import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 
-from portway.cli.output import console, is_plain, say
+from portway.cli.output import console, say
 from portway.gate.report import GateReport, Kind
 from portway.gate.run import StackReport, Verdict
 
 COLOURS = {Verdict.PASSED: "green", Verdict.REFUSED: "red", Verdict.FAILED: "magenta"}
 
 
-@contextmanager
-def progress(total: int, *, no_color: bool) -> Generator[Callable[[StackReport], object]]:
-    """Show on stderr how far the run is; nothing at all where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - a tenth of a second that not every verb needs
-    from rich.progress import (  # noqa: PLC0415 - as above
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    err = Console(stderr=True, no_color=is_plain(no_color=no_color) or None)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    lock = threading.Lock()
-    with Progress(*columns, console=err, transient=True) as shown:
-        task = shown.add_task("judging", total=total)
-
-        def done(report: StackReport) -> None:
-            with lock:
-                colour = COLOURS[report.verdict]
-                line = f"[{colour}]{report.verdict:<7}[/] {escape(report.stack)}"
-                shown.console.print(line, highlight=False)
-                shown.advance(task)
-
-        yield done
+def judged_line(report: StackReport) -> str:
+    """What is left behind when one stack is judged."""
+    return f"[{COLOURS[report.verdict]}]{report.verdict:<7}[/] {escape(report.stack)}"
 
 
 def show(report: GateReport, *, no_color: bool) -> None:

@@ -4,16 +4,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
-from portway.sandbox.dataplane.context import free_port
 from portway.sandbox.dataplane.text import Identity, Turn, answer
 from portway.sandbox.dataplane.vllm_arguments import Options
+from support.model_server import model_server
 from support.sandbox_rows import MODEL, REVISION, WEIGHTS
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
@@ -40,38 +39,11 @@ ARGUMENTS = [
 ]
 
 
-@contextmanager
-def server(*more: str, delay: str = "0") -> Generator[str]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "portway.sandbox.dataplane.model_server", *ARGUMENTS, "--port", str(port), *more],
-        env={"NVIDIA_VISIBLE_DEVICES": "all", "PORTWAY_SANDBOX_TOKEN_DELAY_SECONDS": delay,
-             "PORTWAY_SANDBOX_MODEL_LOAD_SECONDS": "0"},
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 30
-        while not _up(address):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        yield address
-    finally:
-        process.terminate()
-        assert process.wait(10) == 0
-
-
-def _up(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/health").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def vllm() -> Generator[str]:
-    with server("--enable-auto-tool-choice", "--tool-call-parser", "mistral") as address:
+    with model_server(
+        ARGUMENTS, "--enable-auto-tool-choice", "--tool-call-parser", "mistral"
+    ) as address:
         yield address
 
 
@@ -178,14 +150,14 @@ def test_choices_differ_and_usage_counts_all_of_them(client: openai.OpenAI) -> N
 
 
 def test_a_wrong_key_is_refused_without_an_error_object() -> None:
-    with server("--api-key", "right") as address:
+    with model_server(ARGUMENTS, "--api-key", "right") as address:
         assert httpx.get(f"{address}/v1/models").json() == {"error": "Unauthorized"}
         right = {"authorization": "Bearer right"}
         assert httpx.get(f"{address}/v1/models", headers=right).status_code == 200
 
 
 def test_a_client_that_leaves_ends_the_generation_and_frees_its_place() -> None:
-    with server("--max-num-seqs", "1", delay="0.05") as address:
+    with model_server(ARGUMENTS, "--max-num-seqs", "1", delay="0.05") as address:
         body = {"model": MODEL, "messages": HELLO, "stream": True}
         with httpx.stream("POST", f"{address}/v1/chat/completions", json=body) as answered:
             next(answered.iter_lines())

@@ -1,0 +1,40 @@
+"""The sandbox's stand-in for vLLM as a process of its own."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+import httpx
+
+from portway.sandbox.dataplane.context import free_port
+
+
+@contextmanager
+def model_server(arguments: Sequence[str], *more: str, delay: str = "0") -> Generator[str]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "portway.sandbox.dataplane.model_server", *arguments, "--port", str(port), *more],
+        env={"NVIDIA_VISIBLE_DEVICES": "all", "PORTWAY_SANDBOX_TOKEN_DELAY_SECONDS": delay,
+             "PORTWAY_SANDBOX_MODEL_LOAD_SECONDS": "0"},
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 30
+        while not _up(address):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield address
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def _up(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/health").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -10,6 +10,7 @@ from typing import ClassVar
 from portway.sandbox.providers import (
     amazon_access,
     amazon_errors,
+    amazon_guards,
     amazon_iam,
     amazon_lambda,
     amazon_secrets,
@@ -51,6 +52,7 @@ class AmazonCloud(StoredCloud):
     table = "amazon"
     behaviours: ClassVar[Mapping[str, Behaviour]] = {
         **amazon_access.BEHAVIOURS,
+        **amazon_guards.BEHAVIOURS,
         **amazon_iam.BEHAVIOURS,
         **amazon_lambda.BEHAVIOURS,
         **amazon_secrets.BEHAVIOURS,

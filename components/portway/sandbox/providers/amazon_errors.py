@@ -9,6 +9,7 @@ from portway.sandbox.providers.cloud import CloudError, Code, Request
 
 _CALLED = {
     "bedrock": "Bedrock",
+    "budgets": "Budgets",
     "cloudwatch": "CloudWatch Logs",
     "dynamodb": "DynamoDB",
     "iam": "IAM",
@@ -26,13 +27,15 @@ _CREATE_CALLS = {
     "RolePolicyAttachment": "AttachRolePolicy",
     "SecretVersion": "PutSecretValue",
     "FunctionUrl": "CreateFunctionUrlConfig",
+    "MetricAlarm": "PutMetricAlarm",
+    "TopicPolicy": "SetTopicAttributes",
 }
 
 
 def envelope(request: Request, operation: str, text: str, status: int) -> str:
     """What was being done, the call, its status, and the exception ``text``."""
     module, kind = request.type.split(":")[1].split("/")[0], request.type.rsplit(":", 1)[-1]
-    service = _CALLED.get(module, module)
+    service = "CloudWatch" if kind == "MetricAlarm" else _CALLED.get(module, module)
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind)
     name = request.inputs.get("name") or request.id or request.name
     return (

@@ -212,11 +212,14 @@ def _items(value: Value) -> list[Value]:
     return value if is_list(value) else [value]
 
 
+check_policy = _check_json("policy")
+"""What the provider refuses of any resource with a policy document under ``policy``."""
+
 BEHAVIOURS = {
     ROLE: Behaviour(
         validate=_check_json("assumeRolePolicy"), admit=admit_role, release=release_role
     ),
-    ROLE_POLICY: Behaviour(validate=_check_json("policy"), admit=admit_role_policy),
-    POLICY: Behaviour(validate=_check_json("policy"), admit=admit_policy),
+    ROLE_POLICY: Behaviour(validate=check_policy, admit=admit_role_policy),
+    POLICY: Behaviour(validate=check_policy, admit=admit_policy),
     ATTACHMENT: Behaviour(admit=admit_attachment),
 }

@@ -320,7 +320,7 @@ def test_budgets_own_service_model_accepts_budget_and_action() -> None:
         names = {"ors": "Or", "ands": "And", "tags": "Tags", "dimensions": "Dimensions"}
         made: dict[str, Any] = {}
         for key, value in plain.items():
-            inner = cast("Any", value)
+            inner: Any = value
             if key in {"ors", "ands"}:
                 made[names[key]] = [expression(one) for one in inner]
             else:

@@ -220,12 +220,29 @@ def runs_pods(resource: Resource) -> bool:
 def _gpu_values(resource: Resource, facts: ResourceFacts) -> Iterator[Known | Unknown]:
     if not runs_pods(resource):
         yield from resource.properties.leaves(*facts.gpus)
+        yield from _provisioned(resource)
         return
     pods: dict[str, Any] = table(_TABLE)["pods"]
     for spec in pods["spec_paths"]:
         for containers in pods["container_lists"]:
             for limits in resource.properties.every(f"{spec}.{containers}[].resources.limits"):
                 yield from _named(limits, pods["gpu_names"])
+
+
+def _provisioned(resource: Resource) -> Iterator[Known | Unknown]:
+    """The most of each kind of GPU that a cluster may make machines for by itself."""
+    how = cast("Mapping[str, dict[str, Any]]", table(_TABLE)["provisioned"]).get(resource.type)
+    if how is None:
+        return
+    for limit in resource.properties.every(str(how["limits"])):
+        if isinstance(limit, Unknown) or not isinstance(limit.value, Mapping):
+            yield Unknown(limit.path)
+            continue
+        given = cast("Mapping[str, Any]", limit.value)
+        if str(given.get(how["name"])) not in how["without_gpus"]:
+            most = given.get(how["most"])
+            path = f"{limit.path}.{how['most']}"
+            yield Known(path, most) if isinstance(most, str | int | float) else Unknown(path)
 
 
 def _named(limits: Known | Unknown, patterns: list[str]) -> Iterator[Known | Unknown]:

@@ -33,5 +33,6 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
         maximum="spec.maxReplicaCount", scales="spec.scaleTargetRef.name", is_billed=False
     ),
     "kubernetes:http.keda.sh/v1beta1:InterceptorRoute": _FREE,
+    "kubernetes:monitoring.coreos.com/v1:PrometheusRule": _FREE,
     "random:index/randomPassword:RandomPassword": _FREE,
 }

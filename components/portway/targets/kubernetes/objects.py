@@ -6,6 +6,7 @@ reads it again, so that a rotated key needs no new pod.
 """
 
 from portway.targets.kubernetes import meter
+from portway.targets.kubernetes.alerts import alerts
 from portway.targets.kubernetes.network import default_deny, load_balanced, traffic
 from portway.targets.kubernetes.pod import pod_spec
 from portway.targets.kubernetes.scaling import autoscaler, keda
@@ -31,7 +32,7 @@ def objects(service: Service) -> dict[str, Object]:
         found |= keda(service)
     elif service.is_autoscaled:
         found["autoscaler"] = autoscaler(service)
-    return found
+    return found | alerts(service)
 
 
 def _namespace(service: Service) -> Object:
@@ -72,6 +73,7 @@ def _deployment(service: Service) -> Object:
         service,
         "apps/v1",
         "Deployment",
+        annotations=_priced(service),
         spec={
             **fixed,
             "selector": {"matchLabels": selector(service)},
@@ -85,6 +87,15 @@ def _deployment(service: Service) -> Object:
             "template": template,
         },
     )
+
+
+def _priced(service: Service) -> Object:
+    """What a gate cannot know of the nodes: what one costs where no price list says, and whose it is."""
+    usd, flavour = service.options.node_usd_per_hour, service.flavour
+    return {
+        **({} if usd is None else {"portway.dev/node-usd-per-hour": f"{usd:f}"}),
+        **({"portway.dev/flavour": flavour} if flavour == "plain" else {}),
+    }
 
 
 def _disruption(service: Service) -> Object:

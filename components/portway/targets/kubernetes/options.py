@@ -1,5 +1,6 @@
 """What only a Kubernetes placement lets one set."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Literal, cast
 
@@ -11,6 +12,10 @@ Flavour = Literal["gke", "eks", "plain"]
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+LabelKey = Annotated[
+    str, Field(pattern=r"^([-a-z0-9.]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
+]
+LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")]
 MIRROR = r"^https?://[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[-\w./]*)?$"
 HOSTNAME = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+$"
 
@@ -88,6 +93,13 @@ class KubernetesOptions(Frozen):
             pattern=DNS_NAME,
             max_length=253,
             description="class of the meter's disk; the cluster's default without",
+        ),
+    ] = None
+    prometheus_rules: Annotated[
+        Mapping[LabelKey, LabelValue] | None,
+        Field(
+            description="labels by which the Prometheus operator of the cluster finds its rules; "
+            "without, no alert is made"
         ),
     ] = None
     writable_engine_root: Annotated[

@@ -152,7 +152,7 @@ def _budget(
         yield Problem(
             "budget.alert_emails",
             "is set, and nothing in a cluster counts money or sends e-mail; remove it, and let the budgets "
-            "of the account that pays for the nodes tell you",
+            "of the account that pays for the nodes tell you (options.prometheus_rules tells of the rest)",
         )
     path = "placement.options.storage_class"
     if meter is None and options.storage_class is not None:

@@ -278,6 +278,7 @@ def test_kinds_are_found_by_group_version_and_kind() -> None:
     assert set(shipped_crds()) == {
         "keda.sh/v1alpha1/ScaledObject",
         "http.keda.sh/v1beta1/InterceptorRoute",
+        "monitoring.coreos.com/v1/PrometheusRule",
     }
 
 

@@ -154,6 +154,25 @@ def test_the_store_runs_in_the_region_and_rather_not_on_a_gpu_node() -> None:
     assert "nodeSelector" not in found
 
 
+def test_alerts_are_made_only_where_the_cluster_has_an_operator_that_finds_them() -> None:
+    assert "alerts" not in planned().objects
+    found = planned({"options": {"prometheus_rules": {"release": "prometheus"}}}).objects["alerts"]
+    assert dig(found, "metadata", "labels", "release") == "prometheus"
+    (group,) = objects_at(found, "spec", "groups")
+    assert [(rule["alert"], rule["for"]) for rule in group["rules"]] == [
+        ("PortwayUnavailable", "15m"),
+        ("PortwayAtMaximum", "30m"),
+        ("PortwayMeterUnavailable", "5m"),
+    ]
+    fixed = builders.plan(
+        builders.spec(scaling={"min": 2, "max": 2, "concurrency": 8}),
+        builders.placement("kubernetes", options={"prometheus_rules": {}}),
+    )
+    assert isinstance(fixed, KubernetesPlan)
+    (group,) = objects_at(fixed.objects["alerts"], "spec", "groups")
+    assert [rule["alert"] for rule in group["rules"]] == ["PortwayUnavailable"]
+
+
 @pytest.mark.parametrize(
     ("place", "monthly"),
     [

@@ -26,9 +26,11 @@ PLACEMENTS = {
     "few.prod.cloud-run": (
         "{target: cloud-run, region: europe-west4, options: {billing_account: 01AB23-45CD67-89EF01}}"
     ),
+    "few.prod.kubernetes": "{target: kubernetes, cluster: prod-eu, region: europe-west4}",
 }
 STORES = {
     "few.prod.cloud-run": ("gcp:firestore/database:Database", "few-prod-meter"),
+    "few.prod.kubernetes": ("kubernetes:core/v1:PersistentVolumeClaim", "few-prod/few-prod-meter"),
 }
 
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from portway.sandbox.dataplane.loopback import NAMES
 from portway.sandbox.dataplane.probes import Probe
 from portway.sandbox.dataplane.settings import PREFIX, Settings
 from portway.sandbox.dataplane.world import PlatformError
@@ -57,6 +58,7 @@ class Container:
         ports: every port it declares, also in its probes.
         after: containers that must have started before this one.
         runs_to_completion: it must end with 0 before the others start.
+        names_file: where a Python program looks up the cluster's names; see ``loopback``.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Container:
     after: tuple[str, ...] = ()
     has_gpu: bool = False
     runs_to_completion: bool = False
+    names_file: str = ""
 
     def declared_ports(self) -> set[int]:
         """Every port that has to be another one here."""
@@ -137,6 +140,8 @@ def launch(
         argv = _python_argv(
             container.name, rewrite.arguments([*container.command, *container.arguments])
         )
+        if container.names_file:
+            environment[NAMES] = container.names_file
         if len(container.ports) == 1 and "PORT" not in environment:
             environment["PORT"] = str(ports[container.ports[0]])
     image = {

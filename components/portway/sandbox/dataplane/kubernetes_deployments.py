@@ -20,7 +20,6 @@ from portway.sandbox.dataplane.kubernetes_objects import (
     template_digest,
 )
 from portway.sandbox.dataplane.kubernetes_scaling import Scaler, replicas_of, scaler_of
-from portway.sandbox.dataplane.loopback import NAMES
 from portway.sandbox.dataplane.world import PlatformError, World, child, fingerprint, number, text
 from portway.sandbox.store import Row
 
@@ -165,10 +164,8 @@ class Deployment:
     async def _start(self, template: PodTemplate) -> None:
         name = f"{name_of(self.row)}-{template.digest}-{uuid.uuid4().hex[:5]}"
         log_name = f"kubernetes-{namespace_of(self.row)}-{name_of(self.row)}"
-        names = {NAMES: str(names_file(self._context, self.row))}
-        containers = [
-            replace(each, environment={**each.environment, **names}) for each in template.containers
-        ]
+        names = str(names_file(self._context, self.row))
+        containers = [replace(each, names_file=names) for each in template.containers]
         instance = Instance(
             self._context, name, containers, template.volumes,
             restarts=True, log_name=log_name,

@@ -32,7 +32,7 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
             yield Violation(f"{message}; {do}", resource.urn, path, undetermined=True)
         elif gpu not in context.gpu_types:
             cost = at_maximum(resource, stack)
-            message = f"{resource} rents a GPU that is not allowed ({path}){cost}; {do}"
+            message = f"{resource} rents {_called(gpu)} that is not allowed ({path}){cost}; {do}"
             yield Violation(message, resource.urn, path)
     if not named and _holds_gpus(resource, stack):
         message = f"{resource} holds GPUs and does not say of which type"
@@ -53,6 +53,12 @@ def _named(resource: Resource) -> Iterator[tuple[str, str | None]]:
 def _last_part(seen: Known | Unknown) -> str:
     """The name at the end of a value that may be a path; "" where it is not known."""
     return str(seen.value).strip().lower().rpartition("/")[2] if isinstance(seen, Known) else ""
+
+
+def _called(gpu: str) -> str:
+    """The type where it is one of those that are known: only then is it surely no secret."""
+    known: dict[str, str] = table("gpu_types.json")["machines"]
+    return f"a GPU ({gpu})" if gpu in known.values() else "a GPU"
 
 
 @cache

@@ -113,6 +113,8 @@ class CostConfig(PackConfig):
             reported.
         declared_usd: by type token or glob of URNs, what one such resource costs a month: for what
             nobody has a rate of.
+        environments: by glob of stack names, whether people only try things there; the first that
+            fits counts.
     """
 
     max_gpus: Annotated[int, Field(ge=0)] | None = None
@@ -123,6 +125,7 @@ class CostConfig(PackConfig):
     min_utilisation: Part | None = None
     rates_max_age_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     declared_usd: Mapping[str, Usd] = {}
+    environments: Mapping[str, Literal["trial", "production"]] = {}
 
     @property
     def may_advise(self) -> bool:

@@ -45,6 +45,7 @@ class CostContext:
         gpu_types: the only ones that may be rented; None: every one.
         elsewhere: by rule id, where something is kept whose absence from the stack is then accepted.
         declared_usd: by type token or glob of URNs, what one such resource costs a month.
+        environments: by glob of stack names, ``trial`` or ``production``.
         today: the day on which the age of a rate is counted.
     """
 
@@ -57,6 +58,7 @@ class CostContext:
     min_utilisation: Decimal | None = None
     rates_max_age_days: int | None = None
     declared_usd: tuple[tuple[str, Decimal], ...] = ()
+    environments: tuple[tuple[str, str], ...] = ()
     today: date = date.max
 
     @property
@@ -114,6 +116,7 @@ class Declarations:
                 min_utilisation=config.min_utilisation,
                 rates_max_age_days=config.rates_max_age_days,
                 declared_usd=tuple(config.declared_usd.items()),
+                environments=tuple(config.environments.items()),
                 today=today,
             )
         if not isinstance(config, ResidencyConfig):

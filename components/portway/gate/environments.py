@@ -1,15 +1,19 @@
 """Whether a resource stands in an environment that people only try things in.
 
 What it says of itself counts first (a tag or a label), then what its provider puts on everything,
-then the name of its stack. A stack with a service of Portway's is called ``service.environment.target``;
-called anything else, its name says nothing.
+then what is configured of its stack, then the stack's name. A stack with a service of Portway's is
+called ``service.environment.target``; called anything else, its name says nothing. ``dev`` alone says
+little: it is what Pulumi calls a first stack, whatever becomes of it.
 """
 
 import re
 from collections.abc import Iterator, Mapping
+from enum import Enum, auto
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final, cast
 
+from portway.gate.context import CostContext
 from portway.gate.links import of_types
 from portway.gate.resource import SERVICE_TYPE, Resource, Stack
 from portway.gate.values import Known, View, document
@@ -27,11 +31,20 @@ _LABELS: Final = (
 )  # fmt: skip
 _DEFAULTS: Final = ("defaultTags", "defaultLabels")
 _PARTS: Final = 3
+_FIRST: Final = "dev"
 _LONGEST: Final = 256
 """Of a name, in characters: what is longer than any stack or tag can be is not worth the time."""
 
 
-def is_trial(resource: Resource, stack: Stack | None) -> bool:
+class Trial(Enum):
+    """Whether people only try things somewhere."""
+
+    YES = auto()
+    PERHAPS = auto()
+    NO = auto()
+
+
+def trial(resource: Resource, context: CostContext, stack: Stack | None) -> Trial:
     """Whether ``resource`` is in a development, test or staging environment, as far as is said.
 
     Before the whole stack is known its name is not read: a service may yet come.
@@ -39,14 +52,19 @@ def is_trial(resource: Resource, stack: Stack | None) -> bool:
     for said in environments_said(resource):
         verdict = _verdict(said)
         if verdict is not None:
-            return verdict
-    if stack is None:
-        return False
+            return Trial.YES if verdict else Trial.NO
     name = stack_name(resource.urn)
+    for pattern, what in context.environments:
+        if fnmatchcase(name, pattern):
+            return Trial.YES if what == "trial" else Trial.NO
+    if stack is None:
+        return Trial.NO
     if of_types(stack, (SERVICE_TYPE,)):
         parts = name.split(".")
         name = parts[-2] if len(parts) == _PARTS else ""
-    return bool(_verdict(name))
+    elif name == _FIRST:
+        return Trial.PERHAPS
+    return Trial.YES if _verdict(name) else Trial.NO
 
 
 def stack_name(urn: str) -> str:

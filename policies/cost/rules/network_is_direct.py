@@ -6,7 +6,7 @@ from typing import Final
 from portway.gate.absence import cost_absence
 from portway.gate.billing import amount
 from portway.gate.context import CostContext
-from portway.gate.environments import is_trial
+from portway.gate.environments import Trial, trial
 from portway.gate.judged_cost import judge_family
 from portway.gate.links import meant, of_types
 from portway.gate.resource import Resource, Stack
@@ -41,11 +41,11 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
     if stack is None:
         return
     if resource.type == _ENDPOINT:
-        yield from _of_endpoint(resource, stack)
+        yield from _of_endpoint(resource, context, stack)
     elif resource.type == _EIP or resource.type in _ADDRESSES:
         yield from _of_address(resource, stack)
     elif resource.type == _NAT:
-        yield from _of_nat(resource, stack)
+        yield from _of_nat(resource, context, stack)
 
 
 def _of_address(resource: Resource, stack: Stack) -> Iterator[Violation]:
@@ -70,19 +70,20 @@ def _of_address(resource: Resource, stack: Stack) -> Iterator[Violation]:
         yield Violation(message, resource.urn, "address")
 
 
-def _of_nat(resource: Resource, stack: Stack) -> Iterator[Violation]:
+def _of_nat(resource: Resource, context: CostContext, stack: Stack) -> Iterator[Violation]:
     """Several gateways in one network: high availability, which trials do without."""
     network = _networks(resource, stack)
     same = [one for one in of_types(stack, (_NAT,)) if _networks(one, stack) == network]
     if resource.urn == same[0].urn:
         return
-    trial = is_trial(resource, stack)
+    where = trial(resource, context, stack)
     message = (
         f"{resource} is one of {len(same)} NAT gateways of one network, each billed by the hour"
         f"{_cost(resource, stack)}"
     )
-    way_out = "one does for trials" if trial else "one does where a zone may fail"
-    yield Violation(f"{message}; {way_out}", resource.urn, "subnetId", advice=not trial)
+    way_out = "one does where a zone may fail" if where is Trial.NO else "one does for trials"
+    advice = where is not Trial.YES
+    yield Violation(f"{message}; {way_out}", resource.urn, "subnetId", advice=advice)
 
 
 def _networks(nat: Resource, stack: Stack) -> frozenset[str]:
@@ -96,9 +97,9 @@ def _networks(nat: Resource, stack: Stack) -> frozenset[str]:
     return frozenset(found)
 
 
-def _of_endpoint(resource: Resource, stack: Stack) -> Iterator[Violation]:
+def _of_endpoint(resource: Resource, context: CostContext, stack: Stack) -> Iterator[Violation]:
     zones = len(resource.properties.every("subnetIds[]"))
-    if zones > 1 and is_trial(resource, stack):
+    if zones > 1 and trial(resource, context, stack) is not Trial.NO:
         message = (
             f"{resource} is billed by the hour in each of {zones} zones (subnetIds); one does for "
             "trials"

@@ -6,7 +6,7 @@ from typing import Final, cast
 from portway.gate.billing import amount
 from portway.gate.capacity import Count, Uncounted
 from portway.gate.context import CostContext
-from portway.gate.environments import is_trial
+from portway.gate.environments import Trial, trial
 from portway.gate.machines import is_accelerated
 from portway.gate.pools import GKE, SHAPES, Floor, Shape, floor, gpus_of_one, has_maximum, says
 from portway.gate.resource import Resource, Stack
@@ -21,17 +21,18 @@ _LATER: Final = "is known only after deployment; make it a literal"
 
 def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
     """Refuse a pool that never shrinks, that multiplies its least by zones, or that has no end."""
-    del context
     shape = SHAPES.get(resource.type)
     if shape is not None:
-        yield from _of_pool(resource, shape, stack)
+        yield from _of_pool(resource, shape, context, stack)
     elif resource.type == _CLUSTER:
         yield from _of_cluster(resource)
     elif resource.type.startswith(_KARPENTER[0]):
         yield from _of_karpenter(resource)
 
 
-def _of_pool(resource: Resource, shape: Shape, stack: Stack | None) -> Iterator[Violation]:
+def _of_pool(
+    resource: Resource, shape: Shape, context: CostContext, stack: Stack | None
+) -> Iterator[Violation]:
     scales = not shape.scaling or not isinstance(resource.properties.get(shape.scaling), Missing)
     if scales and not has_maximum(resource, shape):
         path = shape.most[0]
@@ -43,7 +44,9 @@ def _of_pool(resource: Resource, shape: Shape, stack: Stack | None) -> Iterator[
     if not says(resource, shape.prepaid):
         yield from _of_floor(resource, shape, each, stack)
     yield from _of_taints(resource, shape, each)
-    if is_trial(resource, stack) and shape.spot and not says(resource, shape.spot):
+    if trial(resource, context, stack) is Trial.NO:
+        return
+    if shape.spot and not says(resource, shape.spot):
         message = (
             f"{resource} runs machines with GPUs at the full price in an environment for trials; "
             "spare ones (spot) cost far less where a stop now and then does no harm"

@@ -6,7 +6,7 @@ from typing import Final
 
 from portway.gate.capacity import Count, Kind, gpus, reading
 from portway.gate.context import CostContext
-from portway.gate.environments import is_trial, labels
+from portway.gate.environments import Trial, labels, trial
 from portway.gate.links import of_types
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
@@ -31,12 +31,11 @@ _SCHEDULES: Final = {
 
 def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
     """Report a resource with GPUs in an environment for trials that nothing ever ends."""
-    del context
     how = reading(resource)
     if stack is None or how.kind is not Kind.RUNS or how.facts.scales is not None:
         return
     each = gpus(resource, how.facts, stack)
-    if (isinstance(each, Count) and not each.value) or not is_trial(resource, stack):
+    if (isinstance(each, Count) and not each.value) or trial(resource, context, stack) is Trial.NO:
         return
     if _ends(resource) or _is_stopped(stack):
         return

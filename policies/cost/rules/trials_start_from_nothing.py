@@ -6,12 +6,16 @@ from typing import Final
 from portway.gate.billing import amount
 from portway.gate.capacity import Count, Uncounted, gpus, maximum, reading, runs_pods, scalers
 from portway.gate.context import CostContext
-from portway.gate.environments import is_trial
+from portway.gate.environments import Trial, trial
 from portway.gate.pools import SHAPES, floor, says
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.target import ResourceFacts
 
+_WHERE: Final = {
+    Trial.YES: "an environment for trials",
+    Trial.PERHAPS: "what may be an environment for trials, by the name of its stack",
+}
 _RUN: Final = {
     "gcp:cloudrunv2/service:Service": (
         "template.scaling.minInstanceCount", "scaling.minInstanceCount", "scaling.manualInstanceCount",
@@ -37,11 +41,11 @@ _SCALERS: Final = {
 
 def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iterator[Violation]:
     """Refuse GPUs that always run in an environment for trials."""
-    del context
     if not _is_about(resource) or (stack is None and runs_pods(resource)):
         return
     each = gpus(resource, reading(resource).facts, stack)
-    if (isinstance(each, Count) and not each.value) or not is_trial(resource, stack):
+    where = trial(resource, context, stack)
+    if (isinstance(each, Count) and not each.value) or where is Trial.NO:
         return
     for least in _least(resource, stack):
         if isinstance(least, Count) and not least.value:
@@ -50,11 +54,12 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
         given = f"{least.path} {least.value}" if isinstance(least, Count) else least.why
         cost = amount(resource, stack)
         message = (
-            f"{resource} always keeps GPUs in an environment for trials ({given})"
+            f"{resource} always keeps GPUs in {_WHERE[where]} ({given})"
             f"{f', {cost}' if cost else ''}; let it start from 0, or tag it environment=production "
             "where it is none"
         )
-        yield Violation(message, resource.urn, least.path, undetermined)
+        advice = where is Trial.PERHAPS
+        yield Violation(message, resource.urn, least.path, undetermined, advice)
 
 
 def _is_about(resource: Resource) -> bool:

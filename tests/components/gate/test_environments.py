@@ -2,7 +2,8 @@
 
 import pytest
 
-from portway.gate.environments import is_trial, labels
+from portway.gate.context import CostContext
+from portway.gate.environments import Trial, labels, trial
 from portway.gate.resource import SERVICE_TYPE, Provider, Resource, Stack
 from portway.gate.values import View
 
@@ -13,12 +14,12 @@ def one(stack: str = "", tags: object = None, defaults: object = None) -> Resour
 
 
 def is_tried(resource: Resource, *others: Resource) -> bool:
-    return is_trial(resource, Stack.of([resource, *others]))
+    return trial(resource, CostContext(), Stack.of([resource, *others])) is Trial.YES
 
 
 @pytest.mark.parametrize(
     "stack",
-    ["dev", "chat.dev.cloud-run", "staging", "qa2", "alice-sandbox", "pr1234", "PR-7", "Test"],
+    ["my-dev", "chat.dev.cloud-run", "staging", "qa2", "alice-sandbox", "pr1234", "PR-7", "Test"],
 )
 def test_the_name_of_a_stack_says_that_it_is_for_trials(stack: str) -> None:
     assert is_tried(one(stack))
@@ -37,7 +38,7 @@ def test_what_a_resource_says_of_itself_counts_before_its_provider_and_its_stack
     assert is_tried(one("main", {"app:env": "dev"}, {"tags": {"env": "prod"}}))
     assert not is_tried(one("dev", {}, '{"tags": {"env": "production"}}'))
     assert not is_tried(one("dev", None, {"environment": "prd"}))
-    assert is_tried(one("dev", {"Environment": "blue", "name": "prod"}))
+    assert is_tried(one("qa", {"Environment": "blue", "name": "prod"}))
 
 
 def test_tags_come_as_a_mapping_or_as_a_list() -> None:
@@ -59,6 +60,7 @@ def test_tags_of_another_shape_say_nothing(tags: object) -> None:
         ("dev.prod.kubernetes", False),
         ("chat.prod.dev", False),
         ("dev", False),
+        ("staging", False),
         ("chat.dev", False),
         ("a.chat.dev.kubernetes", False),
     ],
@@ -71,5 +73,19 @@ def test_the_environment_of_a_service_is_the_middle_of_its_stacks_name(
 
 
 def test_before_the_stack_is_known_only_tags_count() -> None:
-    assert not is_trial(one("dev"), None)
-    assert is_trial(one("main", {"env": "dev"}), None)
+    assert trial(one("staging"), CostContext(), None) is Trial.NO
+    assert trial(one("main", {"env": "dev"}), CostContext(), None) is Trial.YES
+
+
+def test_the_name_of_a_first_stack_says_little() -> None:
+    first = one("dev")
+    assert trial(first, CostContext(), Stack.of([first])) is Trial.PERHAPS
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"), [("dev", Trial.NO), ("eu-dev", Trial.NO), ("main", Trial.YES)]
+)
+def test_what_is_configured_of_a_stack_counts_before_its_name(stack: str, expected: Trial) -> None:
+    context = CostContext(environments=(("*dev", "production"), ("main", "trial"), ("*", "trial")))
+    assert trial(one(stack), context, None) is expected
+    assert trial(one(stack, {"env": "qa"}), context, None) is Trial.YES

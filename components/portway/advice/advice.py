@@ -1,6 +1,6 @@
 """The advice on one spec, whole: what was compared, what breaks even, what a person must know."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from portway.advice.break_even import BreakEven, break_evens
@@ -11,10 +11,10 @@ from portway.errors import BadInput, Problem
 from portway.models import find
 from portway.pricing.money import CURRENCY, money_shown
 from portway.pricing.rate import RateTable
-from portway.registry import load_target, registered
 from portway.residency.boundary import boundary
 from portway.spec import InferenceServiceSpec
 from portway.spec.traffic import Traffic
+from portway.target import Target
 
 _NO_TRAFFIC = (
     "is missing, and without it nothing says which place is cheapest; add "
@@ -77,15 +77,14 @@ class Advice:
         }
 
 
-def advise(spec: InferenceServiceSpec) -> Advice:
-    """Compare all registered targets for ``spec``.
+def advise(spec: InferenceServiceSpec, targets: Sequence[Target]) -> Advice:
+    """Compare all ``targets`` for ``spec``.
 
     Raises:
         BadInput: the spec declares no traffic, or names a model or a boundary that nobody knows.
     """
     if spec.traffic is None:
         raise BadInput([Problem("traffic", _NO_TRAFFIC)])
-    targets = [load_target(name) for name in registered()]
     inside = None if spec.residency is None else boundary(spec.residency)
     compared = compare(spec, find(spec.model), targets, inside)
     rates = {target.name: target.rates() for target in targets}

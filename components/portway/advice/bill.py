@@ -105,7 +105,8 @@ def _(meter: NoCharge, work: Work, rates: RateTable) -> Bill | None:
 @_bill.register
 def _(meter: Fixed, work: Work, rates: RateTable) -> Bill | None:
     del work
-    return Bill(fixed=float(_rate(meter.sku, meter.region, rates).cost(meter.quantity)))
+    rate, given = _rate(meter.sku, meter.region, rates), min(meter.quantity, meter.free_units)
+    return Bill(fixed=float(rate.cost(meter.quantity) - rate.cost(given)))
 
 
 @_bill.register
@@ -165,10 +166,9 @@ def _credits(
 ) -> Iterator[Credit]:
     for part in parts:
         if part.free_units:
-            each = _an_hour(part, region, rates) / 3600
-            unit = float(part.units)
-            most = each / unit * float(part.free_units)
-            used = each * seconds
+            rate = part.declared or _rate(part.sku, region, rates)
+            most = float(part.free_units * rate.amount)
+            used = _an_hour(part, region, rates) / 3600 * seconds
             yield Credit(most, per_hour=used) if per == "hour" else Credit(most, per_request=used)
 
 

@@ -1,7 +1,7 @@
 """Every lawful way to run a spec, best first, and every place that cannot be advised."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from portway.advice.candidate import (
@@ -11,12 +11,13 @@ from portway.advice.candidate import (
     kind_of,
     utilisation,
 )
+from portway.advice.curve import spent
 from portway.advice.scalings import in_flight, instances_needed, scalings, serves
 from portway.errors import BadInput, Problem, Refused
 from portway.estimates import estimate_of
 from portway.models import Model
 from portway.pricing.assume import work_of
-from portway.pricing.meter import Meter
+from portway.pricing.meter import Meter, Tokens
 from portway.pricing.money import money_shown
 from portway.pricing.work import Work
 from portway.residency.boundary import Boundary
@@ -113,7 +114,7 @@ def at(
     if not serves(spec.scaling, first.work):
         return Refusal(target.name, region, (_too_small(spec.scaling, first.work),))
     found: list[Candidate] = []
-    unpriced: dict[str, None] = {}
+    against: dict[Problem, None] = {}
     for scaling in scalings(spec.scaling, first.work):
         made = (
             first if scaling == first.spec.scaling else _made(target, region, spec, scaling, model)
@@ -124,8 +125,8 @@ def at(
         if isinstance(candidate, Candidate):
             found.append(candidate)
         else:
-            unpriced.update(dict.fromkeys(candidate))
-    return found or Refusal(target.name, region, tuple(Problem("", one) for one in unpriced))
+            against.update(dict.fromkeys(candidate))
+    return found or Refusal(target.name, region, tuple(against))
 
 
 def _first(
@@ -159,11 +160,13 @@ def _made(
     return _Made(scaled, placement, plan, meters, work_of(spec.traffic, model, meters))
 
 
-def _candidate(target: Target, made: _Made) -> "Candidate | tuple[str, ...]":
-    """The candidate, or what of it has no price."""
+def _candidate(target: Target, made: _Made) -> "Candidate | tuple[Problem, ...]":
+    """The candidate, or why it is none: what has no price, or a limit that the traffic would meet."""
     found = estimate_of(target, made.spec, made.meters, made.work)
     if found.monthly is None:
-        return tuple(one.why for one in found.unpriced)
+        return tuple(Problem("", one.why) for one in found.unpriced)
+    if met := _limit_met(made, target):
+        return (met,)
     return Candidate(
         target=target.name,
         region=made.plan.region,
@@ -178,6 +181,21 @@ def _candidate(target: Target, made: _Made) -> "Candidate | tuple[str, ...]":
         cold_start_seconds=cold_start_seconds(made.meters),
         utilisation=utilisation(made.meters, made.work),
     )
+
+
+def _limit_met(made: _Made, target: Target) -> Problem | None:
+    """An enforced budget that refuses part of the declared traffic: that costs less, and serves less."""
+    for meter in made.meters:
+        if isinstance(meter, Tokens) and meter.monthly_budget_usd is not None:
+            cost = spent((replace(meter, monthly_budget_usd=None),), made.work, target.rates())
+            if cost > meter.monthly_budget_usd:
+                message = (
+                    f"is {money_shown(meter.monthly_budget_usd)}, which is enforced here, and the tokens "
+                    f"of the declared traffic cost {money_shown(cost)}: requests would be refused; "
+                    "raise it, or lower traffic.requests_per_day"
+                )
+                return Problem("budget.monthly_usd", message)
+    return None
 
 
 def _rank(one: Candidate, own: Scaling, order: dict[str, int]) -> tuple[object, ...]:

@@ -6,9 +6,11 @@ import click
 
 from portway.advice.advice import Advice, advise
 from portway.cli.output import console, output_options, print_json, print_problems
+from portway.cli.price import targets_of
 from portway.errors import BadInput, Missing, Problem
 from portway.spec.document import shown
 from portway.spec.load import LoadedSpec, load_spec
+from portway.spec.project import find_project
 
 _PLACES = 8
 
@@ -47,10 +49,18 @@ def command(*, spec: Path, top: int, plot: Path | None, as_json: bool, no_color:
 
 def _advised(loaded: LoadedSpec) -> Advice:
     try:
-        return advise(loaded.spec)
+        return advise(loaded.spec, targets_of(_project()))
     except BadInput as error:
         places = [one.at(loaded.document.where((one.path,))) for one in error.problems]
         raise BadInput(places) from None
+
+
+def _project() -> Path | None:
+    """The project whose rates count; none where a spec lies outside of one."""
+    try:
+        return find_project()
+    except BadInput:
+        return None
 
 
 def _draw(found: Advice, plot: Path) -> None:

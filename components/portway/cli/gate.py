@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
 
-from portway.cli.gate_output import progress, show, wrote
+from portway.advice.policy_price import promises
+from portway.cli.gate_output import judged_line, show, wrote
 from portway.cli.output import output_options, print_json, say
+from portway.cli.price import estimated, policy_prices, targets_of
+from portway.cli.progress import progress
 from portway.errors import BadInput, PortwayError, Problem
 from portway.gate.attest.gated import attest as attestation_of
 from portway.gate.attest.gated import write as write_attestation
@@ -136,6 +139,8 @@ def command(
         _hand_over(failed, files, locator, marks=marks)
         _attested(failed, attest, no_color=no_color)
         raise
+    if "markdown" in files:
+        report = replace(report, prices=_prices(asked, report))
     _hand_over(report, files, locator, marks=marks)
     is_attested = _attested(report, attest, no_color=no_color)
     if as_json:
@@ -177,12 +182,16 @@ def _judged(asked: Asked, *, no_color: bool) -> GateReport:
     policies = load_policies(policies_folder(asked.home), config_files(places))
     if asked.states:
         states = read_states(asked.states)
-        with progress(len(states), no_color=no_color) as done, workshop() as place:
-            found = judge_states(states, policies, place, done, asked.deadline_seconds)
+        with progress(len(states), "judging", no_color=no_color) as step, workshop() as place:
+            found = judge_states(
+                states, policies, place, lambda one: step(judged_line(one)), asked.deadline_seconds
+            )
         return _report(found, policies, every_stack=False)
     subjects = _subjects(asked)
-    with progress(len(subjects), no_color=no_color) as done, workshop() as place:
-        found = run_gate(subjects, policies, place, done, asked.deadline_seconds)
+    with progress(len(subjects), "judging", no_color=no_color) as step, workshop() as place:
+        found = run_gate(
+            subjects, policies, place, lambda one: step(judged_line(one)), asked.deadline_seconds
+        )
     is_theirs = all(_is_for(file, subjects) for file in policies.files.values())
     return _report(found, policies, every_stack=not asked.stacks and is_theirs)
 
@@ -197,6 +206,21 @@ def _report(
     hints = tuple(hint for report in found for hint in report.hints)
     said = notes(policies, found, today, every_stack=every_stack)
     return GateReport(found, policies.packs, policies.configs, today, (*hints, *said))
+
+
+def _prices(asked: Asked, report: GateReport) -> tuple[str, ...]:
+    """What the promises of our own stacks cost, a sentence for each stack and promise."""
+    if asked.program is not None or asked.states:
+        return ()
+    project = find_project()
+    targets = targets_of(project)
+    found: list[str] = []
+    for stack in report.stacks:
+        loaded = load_stack(project, stack.stack)
+        names = promises(loaded.spec, loaded.placement, targets)
+        prices = policy_prices(loaded, estimated(loaded, project), names, targets)
+        found += [f"{one.stack}: {one.sentence}" for one in prices]
+    return tuple(found)
 
 
 def _refuse_contradictions(asked: Asked) -> None:

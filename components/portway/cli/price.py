@@ -1,20 +1,23 @@
 """``portway price``: what a stack costs a month, at least, as expected and at most."""
 
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from portway.advice.policy_price import PolicyPrice, policy_price
 from portway.cli.output import console, output_options, print_json
 from portway.estimates import PlanEstimate, estimate_plan
 from portway.models import find
 from portway.price_lists.refresh import FOLDER, with_newer
 from portway.pricing.estimate import Line
 from portway.pricing.money import money_shown
-from portway.registry import load_target
+from portway.registry import load_target, registered
 from portway.spec.load import Stack, load_stack, plan_stack
 from portway.spec.project import find_project
+from portway.target import Target
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -22,9 +25,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("stack")
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="PROMISE",
+    help="What residency, or an option such as zonal-redundancy, adds to the month. Repeatable.",
+)
 @output_options
 @click.pass_context
-def command(context: click.Context, *, stack: str, as_json: bool, no_color: bool) -> None:
+def command(
+    context: click.Context,
+    *,
+    stack: str,
+    without: tuple[str, ...],
+    as_json: bool,
+    no_color: bool,
+) -> None:
     """Estimate what STACK costs a month: with no traffic, as declared, and at its maximum.
 
     Pure: no network, no Pulumi, no credentials. Exit code 1 where something has no rate in the
@@ -38,10 +54,17 @@ def command(context: click.Context, *, stack: str, as_json: bool, no_color: bool
         click.echo(f"{loaded.spec_file}: traffic: {advice}", err=True)
     for one in found.estimate.unpriced:
         click.echo(f"{stack}: {one.resource}: {one.item} is unpriced: {one.why}", err=True)
+    prices = policy_prices(loaded, found, without, targets_of(project)) if without else ()
     if as_json:
-        print_json(found.as_document(stack))
+        added = {"policy_price": [one.as_document() for one in prices]} if without else {}
+        print_json({**found.as_document(stack), **added})
     else:
-        _print(console(no_color=no_color), stack, found)
+        on = console(no_color=no_color)
+        _print(on, stack, found)
+        if prices:
+            from portway.cli.price_policy import show  # noqa: PLC0415 - only people need it
+
+            show(on, stack, prices)
     context.exit(1 if found.estimate.unpriced else 0)
 
 
@@ -53,6 +76,35 @@ def estimated(loaded: Stack, project: Path) -> PlanEstimate:
     """
     target = with_newer(load_target(loaded.placement.target), project / FOLDER)
     return estimate_plan(target, plan_stack(loaded), loaded.spec, find(loaded.spec.model))
+
+
+def targets_of(project: Path | None) -> tuple[Target, ...]:
+    """Every target, with the rates that ``project`` keeps; with those shipped where there is none.
+
+    Raises:
+        BadInput: a rates file of the project is none.
+    """
+    shipped = tuple(load_target(name) for name in registered())
+    if project is None:
+        return shipped
+    return tuple(with_newer(target, project / FOLDER) for target in shipped)
+
+
+def policy_prices(
+    loaded: Stack, found: PlanEstimate, without: Iterable[str], targets: Sequence[Target]
+) -> tuple[PolicyPrice, ...]:
+    """What each promise in ``without`` adds to a stack; nothing where the stack itself has no total.
+
+    Raises:
+        BadInput: one of them is no promise, or none that the stack makes.
+    """
+    here = found.estimate.monthly
+    if here is None:
+        return ()
+    return tuple(
+        policy_price(loaded.name, loaded.spec, loaded.placement, here, one, targets)
+        for one in dict.fromkeys(without)
+    )
 
 
 def _print(on: "Console", stack: str, found: PlanEstimate) -> None:

@@ -60,6 +60,7 @@ class GateReport:
         notes: advice on the run as a whole, such as an exemption that nothing needs.
         faults: why nothing, or not everything, was judged, beside what each stack says of itself.
         ended: the exit code of a run that could not begin.
+        prices: what the promises of the stacks add to a month, a sentence each.
     """
 
     stacks: tuple[StackReport, ...]
@@ -69,6 +70,7 @@ class GateReport:
     notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     ended: int | None = None
+    prices: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -85,6 +85,8 @@ def _list(found: list[Said], stack: StackReport, locator: Locator) -> Iterator[s
 
 def _tail(report: GateReport) -> str:
     lines: list[str] = []
+    if report.prices:
+        lines.append(_details("What promises cost", (f"- {_plain(p)}" for p in report.prices)))
     if report.notes:
         lines.append(_details("About the configuration", (f"- {_plain(n)}" for n in report.notes)))
     lines.append(f"<sub>{_plain(report.scope)}, {report.today}</sub>\n")

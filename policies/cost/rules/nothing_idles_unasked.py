@@ -1,11 +1,12 @@
 """What runs with no traffic is asked for: a limit says what the stack may cost, and it is counted."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from portway.gate.amounts import with_no_traffic
-from portway.gate.context import CostContext
+from portway.gate.context import CostContext, declared
 from portway.gate.judged_cost import judge_family, number
-from portway.gate.resource import Resource, Stack
+from portway.gate.resource import SERVICE_TYPE, Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import Known
 
@@ -25,11 +26,25 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
     if stack is None:
         return
     yield from _in_old_revisions(resource)
-    if context.has_limit or context.monthly_floor_usd is not None:
+    if _is_within_a_limit(resource, context, stack):
         return
     for found in _BY_TABLE(resource, context, stack):
         message = f"{found.message}, {_OR}"
         yield Violation(message, found.urn, found.path, found.undetermined)
+
+
+def _is_within_a_limit(resource: Resource, context: CostContext, stack: Stack) -> bool:
+    """Whether what it costs is counted against something: of the stack, or of its own service."""
+    if context.monthly_ceiling_usd is not None or context.monthly_floor_usd is not None:
+        return True
+    here: Resource | None = resource
+    met: set[str] = set()
+    while here is not None and here.urn not in met:
+        if here.type == SERVICE_TYPE and isinstance(declared(here).budget, Decimal):
+            return True
+        met.add(here.urn)
+        here = stack.by_urn.get(here.parent or "")
+    return False
 
 
 def _in_old_revisions(resource: Resource) -> Iterator[Violation]:

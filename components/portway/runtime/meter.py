@@ -111,13 +111,16 @@ class Reservation:
 
 
 class Meter:
-    """One service's meter. Thread-safe."""
+    """One service's meter. Thread-safe.
+
+    `context_tokens` is what the model server holds prompts to, None where it does not.
+    """
 
     def __init__(
         self,
         settings: MeterSettings,
         store: Store,
-        context_tokens: int,
+        context_tokens: int | None,
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,

@@ -2,9 +2,9 @@
 
 **Reservation.** Input: a tokenizer's token stands for at least one byte of text, so a prompt has at
 most as many tokens as its JSON has bytes (twice that with tools, whose schema a chat template
-writes out again with its own spaces), and `TEMPLATE_TOKENS` for what a template adds of its own;
-never more than the model's context. An image may cost any number of tokens: it reserves the whole
-context. Output: what the request allows, else what the model is asked for by default.
+writes out again with its own spaces), and `TEMPLATE_TOKENS` for what a template adds of its own. An
+image is `IMAGE_TOKENS`, whatever its bytes. Where the model server holds prompts to the context, never
+more than that. Output: what the request allows, else what the model is asked for by default.
 
 **Month.** The calendar month in UTC by this process's clock when the request is reserved; it stays
 with the request. A clock that is wrong by s seconds puts requests of at most the s seconds around
@@ -15,10 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .jsons import JsonObject, as_list, as_object, is_integer
+from .jsons import JsonObject, as_list, as_object, as_text, is_integer
 
 TEMPLATE_TOKENS = 1024
 """More than any chat template in the catalogue adds: special tokens, default system prompts."""
+
+IMAGE_TOKENS = 16_384
+"""More than any model in the catalogue makes of one image: vision encoders scale large ones down, to
+a few thousand patches."""
 
 KEPT_MONTHS = 13
 """How long a month's counters are kept after it began."""
@@ -72,12 +76,19 @@ def amounts(input_tokens: int, output_tokens: int, prices: Prices | None) -> Amo
     return Amounts(1, input_tokens + output_tokens, price)
 
 
-def most_input_tokens(body: JsonObject, body_bytes: int, context_tokens: int) -> int:
-    """The most tokens that a request's prompt can have; `body_bytes` is its length as JSON."""
-    if any(_has_image(message) for message in as_list(body.get("messages")) or []):
-        return context_tokens
-    written = body_bytes * 2 if body.get("tools") else body_bytes
-    return min(written + TEMPLATE_TOKENS, context_tokens)
+def most_input_tokens(body: JsonObject, body_bytes: int, context_tokens: int | None) -> int:
+    """The most tokens that a request's prompt can have.
+
+    `body_bytes` is its length as JSON; `context_tokens` is None where nothing holds it to a context.
+    """
+    images = [
+        len(as_text(address) or "")
+        for message in as_list(body.get("messages")) or []
+        for address in _images(message)
+    ]
+    text = body_bytes - sum(images)
+    most = (text * 2 if body.get("tools") else text) + TEMPLATE_TOKENS + IMAGE_TOKENS * len(images)
+    return most if context_tokens is None else min(most, context_tokens)
 
 
 def used_tokens(usage: object) -> tuple[int, int] | None:
@@ -109,9 +120,15 @@ def expires_at(month: str) -> int:
     return int(month_begins(month, KEPT_MONTHS).timestamp())
 
 
-def _has_image(message: object) -> bool:
-    content = as_list((as_object(message) or {}).get("content"))
-    return any((as_object(part) or {}).get("type") != "text" for part in content or [])
+def _images(message: object) -> list[object]:
+    """The address of each image in a message."""
+    parts = as_list((as_object(message) or {}).get("content")) or []
+    found = [as_object(part) or {} for part in parts]
+    return [
+        (as_object(part.get("image_url")) or {}).get("url")
+        for part in found
+        if part.get("type") == "image_url"
+    ]
 
 
 def _count(counted: JsonObject, name: str) -> int | None:

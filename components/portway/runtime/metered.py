@@ -68,4 +68,6 @@ def open_metering(config: Config) -> Metering:
     from .meter import Meter  # noqa: PLC0415 - only where something is metered
     from .meter_store import open_store  # noqa: PLC0415 - as above
 
-    return Meter(config.meter, open_store(config.meter), config.context_tokens)
+    # Bedrock answers what fits the model, also above the context that the catalogue names.
+    context_tokens = config.context_tokens if config.bedrock_model is None else None
+    return Meter(config.meter, open_store(config.meter), context_tokens)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portway.runtime.meter_amounts import (
+    IMAGE_TOKENS,
     TEMPLATE_TOKENS,
     Amounts,
     Prices,
@@ -33,8 +34,9 @@ def test_a_prompt_never_has_more_tokens_than_it_has_bytes(text: str) -> None:
     assert most_input_tokens(body(text), written, 10**6) == written + TEMPLATE_TOKENS
 
 
-def test_the_context_is_the_most_whatever_was_sent() -> None:
+def test_the_context_is_the_most_where_it_is_held() -> None:
     assert most_input_tokens(body("x"), 10**6, 8192) == 8192
+    assert most_input_tokens(body("x"), 10**6, None) == 10**6 + TEMPLATE_TOKENS
 
 
 def test_tools_count_twice_because_templates_write_them_out_again() -> None:
@@ -44,9 +46,15 @@ def test_tools_count_twice_because_templates_write_them_out_again() -> None:
     )
 
 
-def test_an_image_reserves_the_whole_context() -> None:
-    parts = [{"type": "text", "text": "what is this"}, {"type": "image_url", "image_url": "data:"}]
-    assert most_input_tokens({"messages": [{"content": parts}]}, 300, 32768) == 32768
+@pytest.mark.parametrize("address", ["data:image/png;base64,AAAA", "data:" + "A" * 100_000])
+def test_an_image_counts_as_one_whatever_its_bytes(address: str) -> None:
+    image = {"type": "image_url", "image_url": {"url": address}}
+    parts = [{"type": "text", "text": "what are these"}, image, image]
+    sent = {"messages": [{"content": parts}]}
+    written = len(json.dumps(sent))
+    text = written - 2 * len(address)
+    assert most_input_tokens(sent, written, None) == text + TEMPLATE_TOKENS + 2 * IMAGE_TOKENS
+    assert most_input_tokens(sent, written, 8192) == 8192
 
 
 def test_parts_of_text_are_text() -> None:

@@ -61,11 +61,6 @@ class CostContext:
     environments: tuple[tuple[str, str], ...] = ()
     today: date = date.max
 
-    @property
-    def has_limit(self) -> bool:
-        """Whether anything says what the stack may cost a month, and other rules hold it to that."""
-        return bool(self.budgets) or self.monthly_ceiling_usd is not None
-
 
 @dataclass(frozen=True)
 class Declared:

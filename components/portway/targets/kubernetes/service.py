@@ -57,7 +57,7 @@ class Service:
     @property
     def meter(self) -> str:
         """The name of every object of the meter's store."""
-        return self.names.physical("meter")
+        return self.names.physical("meter", limit=52)
 
     @property
     def uses_keda(self) -> bool:

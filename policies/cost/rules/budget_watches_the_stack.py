@@ -33,8 +33,8 @@ def lacks(stack: Stack, context: CostContext) -> Iterator[Violation]:
         budgets = [one for one in of_types(stack, (token,)) if _watches_money(one)]
         if running and not budgets:
             message = (
-                f"{named(running)} cost money, and no budget in this stack watches it; create a "
-                f"{token}, or say under elsewhere in the configuration where one is kept"
+                f"{named(running)} cost money, and no budget in this stack watches it; create one "
+                f"({token}), or say under elsewhere in the configuration where one is kept"
             )
             yield Violation(message, None, token)
 

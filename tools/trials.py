@@ -2,7 +2,7 @@
 
 A plugin of pytest. In place of running the tests it first runs each in a fork, to see which lines of
 the rules it reaches, then every mutant in a fork of its own, until a test fails: first the test that
-killed it last time, then those that killed other mutants of its function, then the quick ones. What
+killed it last time, then those that killed other mutants of its function, its own, and the quick ones. What
 a mutant could have spoiled in a cache is computed anew in each fork; nothing else is, which makes a
 trial a matter of milliseconds.
 """
@@ -117,18 +117,23 @@ class Trials:
         said = _forked(lambda: _first_failure(mutant, module, names, items, self._reach))
         killer = said if isinstance(said, str) else TIMED_OUT
         if killer != SURVIVED:
-            self._killers.setdefault(_function(mutant), Counter())[killer] += 1
+            for place in (_function(mutant), mutant.file.stem):
+                self._killers.setdefault(place, Counter())[killer] += 1
         return killer
 
     def _in_order(self, mutant: Mutant) -> list[str]:
         wanted = sum(1 << line for line in mutant.lines)
         file = str(mutant.file)
         reaching = [name for name, one in self._reach.items() if one.lines.get(file, 0) & wanted]
-        killers = self._killers.get(_function(mutant), Counter())
+        of_function = self._killers.get(_function(mutant), Counter())
+        of_module = self._killers.get(mutant.file.stem, Counter())
         last = self.last.get(mutant.key)
+        own = (f"-{mutant.file.stem.replace('_', '-')}-", f"test_{mutant.file.stem}.py")
 
-        def late(name: str) -> tuple[bool, int, float]:
-            return (name != last, -killers[name], self._reach[name].seconds)
+        def late(name: str) -> tuple[bool, int, bool, int, float]:
+            is_own = any(one in name for one in own)
+            seconds = self._reach[name].seconds
+            return (name != last, -of_function[name], not is_own, -of_module[name], seconds)
 
         ordered = sorted(reaching, key=late)
         spent = accumulate(self._reach[name].seconds for name in ordered)

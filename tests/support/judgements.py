@@ -7,7 +7,6 @@ thousands of small changes of mutation testing.
 """
 
 import hashlib
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +33,7 @@ from support.packs import POLICIES, example_resources
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "judgements"
 COMMAND = ".venv/bin/python tests/support/judgements.py"
-_TITLE = re.compile(r"^(?=\S)", re.MULTILINE)
+_EARLY = "    at registration: "
 KINDS = ("good", "bad", "omitted", "unknown")
 
 
@@ -72,7 +71,7 @@ def text(name: str) -> str:
 
 
 def parts(name: str) -> tuple[Callable[[], str], ...]:
-    """The same, to be made example by example or set by set."""
+    """The same, to be made bit by bit: what is said of an example, then what matters in it; or set by set."""
     for pack_name, rule in rules():
         if rule.id == name:
             return tuple(_of_rule(pack_name, rule))
@@ -81,9 +80,15 @@ def parts(name: str) -> tuple[Callable[[], str], ...]:
 
 
 def kept(name: str) -> tuple[str, ...]:
-    """The parts as they were written last; nothing in one but its title begins a line."""
-    written = (GOLDEN / f"{name}.txt").read_text(encoding="utf-8")
-    return tuple(_TITLE.split(written)[1:])
+    """The parts as they were written last."""
+    found: list[str] = []
+    for line in (GOLDEN / f"{name}.txt").read_text(encoding="utf-8").splitlines(keepends=True):
+        if not line.startswith(" "):
+            found.append("")
+        found[-1] += line
+        if line.startswith(_EARLY):
+            found.append("")
+    return tuple(found)
 
 
 def judged(
@@ -130,13 +135,18 @@ def _of_rule(pack_name: str, rule: Rule[Any]) -> Iterator[Callable[[], str]]:
     for kind in KINDS:
         for example in given.get(kind, ()):
             yield partial(_of_one, pack_name, rule, kind, example)
+            yield partial(_of_changes, pack_name, rule, example)
 
 
 def _of_one(pack_name: str, rule: Rule[Any], kind: str, example: Mapping[str, Any]) -> str:
     said = of_example(pack_name, rule, example)
     early = _digest(_early(pack_name, rule, example))
-    lines = [f"{kind}: {example['name']}\n", *_lines(said), f"    at registration: {early}\n"]
-    return "".join([*lines, *_what_matters(pack_name, rule, example, said)])
+    return "".join([f"{kind}: {example['name']}\n", *_lines(said), f"{_EARLY}{early}\n"])
+
+
+def _of_changes(pack_name: str, rule: Rule[Any], example: Mapping[str, Any]) -> str:
+    said = of_example(pack_name, rule, example)
+    return "".join(_what_matters(pack_name, rule, example, said))
 
 
 def _early(pack_name: str, rule: Rule[Any], example: Mapping[str, Any]) -> tuple[Finding, ...]:

@@ -82,7 +82,8 @@ def judge(
         if setting.value is None:
             yield from _unknown(resource, setting, stack)
         else:
-            yield from _of_value(resource, setting, boundary, context.hosts, namespaces)
+            places = (boundary, context.hosts, namespaces)
+            yield from _of_value(resource, setting, setting.value, *places)
     yield from _untold(resource, told, context.hosts)
     yield from _elsewhere(resource, told, context.hosts)
 
@@ -112,13 +113,13 @@ def _may_be_called(name: str) -> bool:
 def _of_value(
     resource: Resource,
     setting: Setting,
+    text: str,
     boundary: Boundary,
     hosts: tuple[str, ...],
     namespaces: frozenset[str],
 ) -> Iterator[Violation]:
-    text = setting.value or ""
     for host in called(text):
-        if namespaces and in_cluster(host, namespaces):
+        if in_cluster(host, namespaces):
             continue
         if any(one.host == host for one in hosted(text)):
             continue  # the rule about models says it
@@ -195,11 +196,11 @@ def _elsewhere(
 
 
 def _namespaces(resource: Resource) -> frozenset[str]:
-    """The namespace of an object of a cluster, by which its neighbours are called; else nothing."""
+    """The namespace of an object of a cluster, by which its neighbours are called, where it says one."""
     if resource.package != "kubernetes":
         return frozenset()
     said = resource.properties.get("metadata.namespace")
-    return frozenset({str(said.value) if isinstance(said, Known) else "default"})
+    return frozenset({str(said.value)}) if isinstance(said, Known) else frozenset()
 
 
 def _is_plain(name: str) -> bool:

@@ -14,7 +14,7 @@ from portway.gate.images import MAKERS, REGISTRY, is_published, registry_place
 from portway.gate.readings import Look, read
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
-from portway.gate.values import UNKNOWN, Unknown, shown
+from portway.gate.values import Unknown, shown
 from portway.gate.workloads import Block, anatomy, blocks_in, child, is_object, plain
 
 _BUCKET: Final = "gcp:storage/bucket:Bucket"
@@ -41,7 +41,7 @@ def _of_image(holder: Block, name: str, look: Look) -> Iterator[Violation]:
     if value is None:
         return
     if not isinstance(value, str):
-        if value is not UNKNOWN or not _is_made_here(look):
+        if not _is_made_here(look):
             for problem in read("reference", Unknown(path), look):
                 text = f"runs an image that is known only after deployment ({path}); {problem.do}"
                 yield Violation(

@@ -142,11 +142,9 @@ def _elsewhere(
     """Hosts of models in the properties that tell no program anything: origins, targets, names."""
     is_switched = any(fnmatchcase(resource.type, pattern) for pattern in _SWITCHED)
     for leaf in resource.properties.texts:
-        if is_switched and leaf.value == _VERTEX_API:
+        if leaf.path in read or not hosted(leaf.value) or _SAYS_ONLY.search(leaf.path):
             continue
-        if leaf.path in read or not hosted(leaf.value):
-            continue
-        if not _SAYS_ONLY.search(leaf.path):
+        if not (is_switched and leaf.value == _VERTEX_API):
             yield from _of_hosted(resource, leaf.path, leaf.value, boundary, hosts)
 
 
@@ -154,7 +152,7 @@ def _of_attachment(
     resource: Resource, path: str, text: str, stack: Stack | None
 ) -> Iterator[Violation]:
     """Refuse a policy of Amazon's that allows inference, and one that nobody can read here."""
-    for match in _MANAGED_POLICY.finditer(text) if "arn:" in text else ():
+    for match in _MANAGED_POLICY.finditer(text):
         name = match["name"]
         if match["account"] != "aws":
             if stack is not None and not _is_held(name, stack):
@@ -205,10 +203,11 @@ def _allows_all(arn: str) -> bool:
     """Whether a resource pattern is too short, or its service too wide, to name a Bedrock resource."""
     if any(True for _ in routes(arn)):
         return False
-    service = [*arn.split(":"), "", ""][2]
-    if arn.startswith("arn:") and arn.count(":") > 1:
-        return fnmatchcase("bedrock", service)
-    return "*" in arn
+    match arn.split(":"):
+        case ["arn", _, service, *_]:
+            return fnmatchcase("bedrock", service)
+        case _:
+            return "*" in arn
 
 
 def _unknown(resource: Resource, leaf: Setting, stack: Stack | None) -> Iterator[Violation]:

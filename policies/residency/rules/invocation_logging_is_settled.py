@@ -23,7 +23,7 @@ def _lacks(stack: Stack, context: ResidencyContext) -> Iterator[Violation]:
     if not calls or (settled and not open_regions):
         return
     callers = named(call.resource for call in calls)
-    where = f" in {', '.join(map(shown, open_regions[:3]))}" if open_regions else ""
+    where = f" in {', '.join(map(shown, open_regions))}" if open_regions else ""
     message = (
         f"{callers}: Bedrock is called{where}, and nothing here says whether the account logs whole "
         f"prompts there, and to which place; add {_LOGGING} in that region, or say under elsewhere "

@@ -73,11 +73,8 @@ def _leads_home(sink: Resource, homes: list[Resource], boundary: Boundary) -> bo
     """Whether the sink that Google makes in every project is switched off, or leads inside."""
     if text(sink, "name") != _DEFAULT:
         return False
-    match sink.properties.get("disabled"):
-        case Known(_, True):
-            return True
-        case _:
-            pass
+    if sink.properties.get("disabled") == Known("disabled", True):
+        return True
     match sink.properties.get("destination"):
         case Known(_, str() as destination):
             found = _LOCATION.fullmatch(destination)

@@ -73,7 +73,7 @@ def _leads_home(sink: Resource, homes: list[Resource], boundary: Boundary) -> bo
     """Whether the sink that Google makes in every project is switched off, or leads inside."""
     if text(sink, "name") != _DEFAULT:
         return False
-    if sink.properties.get("disabled") == Known("disabled", True):
+    if sink.properties.get("disabled") == Known("disabled", value=True):
         return True
     match sink.properties.get("destination"):
         case Known(_, str() as destination):

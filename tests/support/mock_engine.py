@@ -258,6 +258,16 @@ class _Monitor(mocks.MockMonitor):
             urn=urn, id="" if self.preview else id_, object=_serialised(state)
         )
 
+    def Invoke(self, request: Any) -> Any:  # noqa: N802 - the engine's own name
+        """On a loop of its own, as ``_serialised``: a thread of the pool has none that is closed."""
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            return cast("Any", super()).Invoke(request)
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the engine's own name
         outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         self.registered_outputs[request.urn] = cast("Json", _plain(outputs))

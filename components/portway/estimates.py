@@ -6,7 +6,6 @@ from portway.models import Model
 from portway.pricing.assume import sentences, work_of
 from portway.pricing.charges import charges
 from portway.pricing.estimate import Estimate, estimate
-from portway.pricing.meter import Meter
 from portway.pricing.work import Work
 from portway.spec import InferenceServiceSpec
 from portway.target import Plan, Target
@@ -47,25 +46,14 @@ def estimate_plan(
         Unbounded: something in it has no maximum.
     """
     meters = target.meters(plan)
-    found = estimate_of(target, spec, meters, work_of(spec.traffic, model, meters))
-    return PlanEstimate(plan, found, spec.traffic is not None)
-
-
-def estimate_of(
-    target: Target, spec: InferenceServiceSpec, meters: tuple[Meter, ...], work: Work
-) -> Estimate:
-    """The estimate of what a plan of ``target`` meters while it does ``work``.
-
-    Raises:
-        Unbounded: something in it has no maximum.
-    """
+    work = work_of(spec.traffic, model, meters)
     said = sentences(meters, work)
     found = estimate(charges(meters, work), target.rates(), said)
     if work.request_seconds > spec.timeout_seconds:
         found = replace(found, assumptions=(*found.assumptions, _cut_off(work, spec)))
     if spec.traffic is None:
         found = replace(found, assumptions=(NO_TRAFFIC, *found.assumptions))
-    return found
+    return PlanEstimate(plan, found, spec.traffic is not None)
 
 
 def _cut_off(work: Work, spec: InferenceServiceSpec) -> str:

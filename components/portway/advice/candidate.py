@@ -32,7 +32,7 @@ class Candidate:
 
     Attributes:
         placement: as its target would place the spec; ``options`` are what this takes.
-        meters: of ``plan``; with ``work`` they make ``estimate``.
+        meters: of ``plan``; with ``work`` they make ``estimate``, which tells no assumptions here.
         cold_start_seconds: from the first request after a silence to its answer; 0 where it is kept
             warm, None where nobody has published it.
         utilisation: the busy part of the hours that are paid for; None where none are.

@@ -14,9 +14,10 @@ from portway.advice.candidate import (
 from portway.advice.curve import spent
 from portway.advice.scalings import in_flight, instances_needed, scalings, serves
 from portway.errors import BadInput, Problem, Refused
-from portway.estimates import estimate_of
 from portway.models import Model
 from portway.pricing.assume import work_of
+from portway.pricing.charges import charges
+from portway.pricing.estimate import estimate
 from portway.pricing.meter import Meter, Tokens
 from portway.pricing.money import money_shown
 from portway.pricing.work import Work
@@ -162,7 +163,7 @@ def _made(
 
 def _candidate(target: Target, made: _Made) -> "Candidate | tuple[Problem, ...]":
     """The candidate, or why it is none: what has no price, or a limit that the traffic would meet."""
-    found = estimate_of(target, made.spec, made.meters, made.work)
+    found = estimate(charges(made.meters, made.work), target.rates())
     if found.monthly is None:
         return tuple(Problem("", one.why) for one in found.unpriced)
     if met := _limit_met(made, target):

@@ -39,6 +39,7 @@ def _reasons(one: Candidate, best: Candidate, dominated_by: Candidate | None) ->
         yield f"{money_shown(more)} a month dearer{times}"
     else:
         yield _why_not_at_one_price(one, best)
+        return
     if dominated_by is not None:
         yield f"in nothing better than {_named(dominated_by, one)}"
     else:

@@ -188,6 +188,11 @@ def test_what_is_no_name_of_a_gpu_is_refused(given: object) -> None:
     assert found.startswith("gpu_types[")
 
 
+def test_a_stack_is_for_trials_or_for_production() -> None:
+    (found,) = problems({"environments": {"dev": "sandbox"}}, CostConfig)
+    assert found.startswith("environments.dev")
+
+
 def test_policies_that_are_told_nothing_follow_the_one_that_is() -> None:
     assert follow({"a": {}, "b": {"boundary": "eu"}, "c": {"boundary": "eu"}}) == {"boundary": "eu"}
     assert follow({"a": {}}) == {}

@@ -28,6 +28,12 @@ from support.packs import POLICIES
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = "portway:index:InferenceService"
 PROFILE = "mistral.ministral-3-8b-instruct"
+UNPRICED = {
+    "cost-every-billed-resource-has-a-rate",
+    "cost-floor-within-limit",
+    "cost-monthly-within-budget",
+}
+"""What refuses a stack of which something has no rate: it is not free, and no limit can be judged."""
 
 
 def judged(placement: Placement, service: InferenceServiceSpec) -> list[Violation]:
@@ -81,6 +87,21 @@ def rules(said: list[Violation]) -> set[str]:
     return {one.rule for one in said}
 
 
+@pytest.mark.parametrize(
+    ("target", "options", "told"),
+    [
+        ("cloud-run", {"billing_account": "01AB23-45CD67-89EF01"}, ["ml@acme.example"]),
+        ("kubernetes", {"prometheus_rules": {"release": "prometheus"}}, []),
+    ],
+)
+def test_a_stack_that_counts_and_tells_passes_both_packs(
+    target: str, options: dict[str, Any], told: list[str]
+) -> None:
+    budget = {"monthly_usd": 2500, "monthly_requests": 1000, "alert_emails": told}
+    counting = builders.spec(scaling={"min": 1, "max": 2, "concurrency": 8}, budget=budget)
+    assert judged(builders.placement(target, options=options), counting) == []
+
+
 @pytest.mark.parametrize("name", registered())
 def test_a_committed_stack_passes_both_packs(name: str) -> None:
     stack = judge_stack(ROOT, f"chat.prod.{name}").stack
@@ -102,15 +123,19 @@ def test_a_service_outside_its_boundary_is_refused_with_the_region() -> None:
 def test_a_profile_that_leaves_the_boundary_is_refused(geography: str) -> None:
     options = {"inference_profile": f"{geography}.{PROFILE}"}
     said = judged(builders.placement("lambda-bedrock", options=options), builders.spec())
-    assert rules(said) == {"residency-inference-profile-stays-inside"}
+    assert rules(said) - UNPRICED == {"residency-inference-profile-stays-inside"}
 
 
-def test_a_profile_that_stays_inside_passes() -> None:
+def test_a_profile_that_stays_inside_is_refused_only_for_its_price_which_nobody_published() -> None:
     options = {"inference_profile": f"eu.{PROFILE}"}
-    assert judged(builders.placement("lambda-bedrock", options=options), builders.spec()) == []
+    said = judged(builders.placement("lambda-bedrock", options=options), builders.spec())
+    assert rules(said) == UNPRICED
+    assert all(
+        f"tokens:regional.{PROFILE}" in one.message for one in said if "has-a-rate" in one.rule
+    )
 
 
 def test_more_gpus_than_the_organisation_allows_are_refused() -> None:
     many = builders.spec(scaling={"min": 0, "max": 100, "concurrency": 8})
     said = judged(builders.placement("cloud-run"), many)
-    assert rules(said) == {"cost-gpus-within-limit"}
+    assert rules(said) == {"cost-gpus-within-limit", "cost-monthly-within-budget"}

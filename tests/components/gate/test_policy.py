@@ -97,11 +97,14 @@ def test_a_lenient_pack_still_reports_what_it_cannot_determine() -> None:
     assert (one.policy, one.level) == ("residency-advice", "advisory")
 
 
-def test_a_declared_budget_that_nobody_judges_yet_is_said_to_be_so() -> None:
-    service = component(INFERENCE, "chat", {"monthlyBudgetUsd": "2500"})
-    (one,) = judge([service], COST).violations
-    assert (one.policy, one.level) == ("cost-whole-stack-advice", "advisory")
-    assert "2500 USD a month" in one.message
+def test_a_declared_budget_is_judged_with_no_configuration_at_all() -> None:
+    service = component(INFERENCE, "chat", {"monthlyBudgetUsd": "1.50", "region": "europe-west4"})
+    scratch = resource(
+        "gcp:storage/bucket:Bucket", "scratch", {"location": "europe-west4"}, parent="chat"
+    )
+    (one,) = judge([service, scratch], COST).refusals
+    assert one.rule == "cost-monthly-within-budget"
+    assert "2.00 USD ceiling exceeds the 1.50 USD budget of chat; lower scaling.max" in one.message
 
 
 def test_each_of_two_services_is_held_to_its_own_boundary() -> None:

@@ -5,6 +5,7 @@ even when the policy is mandatory, and one such value in a stack policy leaves e
 unjudged. So no rule ever meets a raw property: they are settled here, and an unknown is data.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ from pulumi_policy.policy import (
 from pulumi_policy.proxy import UnknownValueError
 
 from portway.errors import BadInput
+from portway.gate.billing.rates import NEWER
 from portway.gate.config import PackConfig
 from portway.gate.pack import ADVICE, Pack, load_pack
 from portway.gate.resource import Provider, Resource
@@ -216,7 +218,11 @@ class Analyzer(_PolicyAnalyzerServicer):
 
 
 def serve(folder: Path) -> None:
-    """Run the pack in ``folder`` for the engine that started this process. Never returns."""
+    """Run the pack in ``folder`` for the engine that started this process. Never returns.
+
+    Rates that are kept beside the pack count, unless a gate has named another folder of them.
+    """
+    os.environ.setdefault(NEWER, str(folder.resolve().parent / "rates"))
     server = grpc.server(
         ThreadPoolExecutor(max_workers=_WORKERS),
         options=[("grpc.max_receive_message_length", _LARGEST_MESSAGE_BYTES)],

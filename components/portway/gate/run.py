@@ -16,11 +16,14 @@ from portway.engine.stack import Outcome, Stack
 from portway.engine.stack import Pack as EnginePack
 from portway.errors import BadInput, Missing, PortwayError, Problem
 from portway.gate.attest.events import State, states_of
+from portway.gate.billing.rates import NEWER
 from portway.gate.config import PackConfig
 from portway.gate.pack import Pack, load_pack
 from portway.gate.record import Record, read_events
 from portway.gate.session import utc_today
 from portway.gate.staging import in_its_own_terms, looked_up, stage
+from portway.price_lists.refresh import newer
+from portway.registry import registered
 
 PACKS = ("residency", "cost")
 DEADLINE_SECONDS = 600.0
@@ -103,6 +106,16 @@ class Policies:
         """The packs as the engine is told of them."""
         return tuple(EnginePack(pack.folder, self.files[pack.name]) for pack in self.packs)
 
+    @property
+    def rates(self) -> Path:
+        """Where the organisation keeps rates of its own: beside the configuration of the cost pack."""
+        return self.files["cost"].parent / "rates"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the packs' processes must know beside their configuration."""
+        return {NEWER: str(self.rates.resolve())} if "cost" in self.files else {}
+
 
 @dataclass(frozen=True)
 class Workshop:
@@ -121,7 +134,7 @@ def load_policies(
 
     Raises:
         Missing: a pack or its configuration is absent.
-        BadInput: everything wrong in the configurations.
+        BadInput: everything wrong in the configurations, and in the rates beside them.
     """
     packs = tuple(load_pack(folder / name) for name in PACKS)
     files = {pack.name: folder / f"{pack.name}.json" for pack in packs} | dict(files or {})
@@ -132,9 +145,15 @@ def load_policies(
             configs[pack.name] = pack.configure_from(files[pack.name], today)
         except BadInput as error:
             problems += [problem.at(str(files[pack.name])) for problem in error.problems]
+    policies = Policies(packs, files, configs)
+    for target in registered():
+        try:
+            newer(policies.rates, target)
+        except BadInput as error:
+            problems += error.problems
     if problems:
         raise BadInput(problems)
-    return Policies(packs, files, configs)
+    return policies
 
 
 def subjects_of(program: Path, stacks: Sequence[str] = ()) -> tuple[Subject, ...]:
@@ -207,7 +226,10 @@ def _judge(
 
     try:
         stage(subject.project, shown)
-        environment = engine_environment(workshop.places, workshop.engine, project=shown)
+        environment = {
+            **engine_environment(workshop.places, workshop.engine, project=shown),
+            **policies.environment,
+        }
         stack = Stack(shown, subject.stack, workshop.engine, environment, deadline_seconds)
         outcome = stack.preview(policies.for_engine)
     except PortwayError as error:

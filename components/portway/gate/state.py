@@ -88,7 +88,11 @@ def judge_states(
     given = {name: os.environ[name] for name in _PASSPHRASE if name in os.environ}
 
     def judge(state: State) -> StackReport:
-        environment = {**engine_environment(workshop.places, workshop.engine), **given}
+        environment = {
+            **engine_environment(workshop.places, workshop.engine),
+            **given,
+            **policies.environment,
+        }
         packs = policies.for_engine
         outcome = analyze(state.file, packs, workshop.engine, environment, deadline_seconds)
         errors = () if outcome.succeeded or outcome.violations else (outcome.stderr.strip(),)

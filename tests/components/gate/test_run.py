@@ -38,7 +38,7 @@ def test_wrong_configurations_are_all_named_with_their_file(tmp_path: Path) -> N
     folder = policies_with(
         tmp_path,
         residency={"residency": {"boundary": "europe"}},
-        cost={"cost": {"max_gpu": 4, "monthly_ceiling_usd": 1000}},
+        cost={"cost": {"max_gpu": 4, "monthly_ceiling_usd": -1000}},
     )
     with pytest.raises(BadInput) as refusal:
         load_policies(folder)
@@ -49,7 +49,21 @@ def test_wrong_configurations_are_all_named_with_their_file(tmp_path: Path) -> N
         "cost.json",
     ]
     assert "did you mean max_gpus?" in lines[1]
-    assert "monthly_ceiling_usd: this version does not judge it yet" in lines[2]
+    assert "monthly_ceiling_usd: " in lines[2]
+
+
+def test_rates_beside_the_cost_configuration_are_what_the_packs_are_told_of(tmp_path: Path) -> None:
+    policies = load_policies(policies_with(tmp_path))
+    assert policies.environment == {"PORTWAY_RATES": str(tmp_path.resolve() / "rates")}
+
+
+def test_a_rates_file_with_faults_is_bad_input_before_anything_runs(tmp_path: Path) -> None:
+    folder = policies_with(tmp_path)
+    (folder / "rates").mkdir()
+    row = {"sku": "l4", "regions": ["x"], "unit": "second", "amount": "1", "source": "s", "grade": "copy"}  # fmt: skip
+    (folder / "rates" / "cloud-run.json").write_text(json.dumps({"as_of": "2026-11-21", "rates": [row]}))  # fmt: skip
+    with pytest.raises(BadInput, match=r"rates/cloud-run\.json: rates\[0\]\.as_of: Field required"):
+        load_policies(folder)
 
 
 def test_a_missing_configuration_is_missing_rather_than_empty(tmp_path: Path) -> None:

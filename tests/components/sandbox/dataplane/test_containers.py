@@ -25,10 +25,11 @@ SETTINGS = Settings()
         ("europe-west4-docker.pkg.dev/p/hub/library/python:3.13@sha256:aa", "python"),
         ("localhost:5000/python", "python"),
         ("vllm/vllm-openai:v0.29.0", "vllm"),
+        ("docker.io/valkey/valkey@sha256:cc", "valkey"),
         ("eu-docker.pkg.dev/p/hub/vllm/vllm-openai@sha256:bb", "vllm"),
     ],
 )
-def test_stock_python_and_vllm_images_run(image: str, kind: str) -> None:
+def test_stock_python_vllm_and_valkey_images_run(image: str, kind: str) -> None:
     assert kind_of(image) == kind
 
 
@@ -36,7 +37,9 @@ def test_stock_python_and_vllm_images_run(image: str, kind: str) -> None:
     "image", ["", "nginx", "ghcr.io/acme/python-app:1", "vllm/vllm-openai-rocm"]
 )
 def test_any_other_image_is_refused_by_name(image: str) -> None:
-    with pytest.raises(PlatformError, match=r"stock Python .* vLLM .* and Valkey .* images only") as refused:
+    with pytest.raises(
+        PlatformError, match=r"stock Python .* vLLM .* and Valkey .* images only"
+    ) as refused:
         kind_of(image)
     assert repr(image) in str(refused.value)
 

@@ -209,16 +209,22 @@ def _report(
 
 
 def _prices(asked: Asked, report: GateReport) -> tuple[str, ...]:
-    """What the promises of our own stacks cost, a sentence for each stack and promise."""
+    """What the promises of our own stacks cost, a sentence for each stack and promise.
+
+    A stack that cannot be priced has none: what is wrong with it is said elsewhere.
+    """
     if asked.program is not None or asked.states:
         return ()
     project = find_project()
     targets = targets_of(project)
     found: list[str] = []
     for stack in report.stacks:
-        loaded = load_stack(project, stack.stack)
-        names = promises(loaded.spec, loaded.placement, targets)
-        prices = policy_prices(loaded, estimated(loaded, project), names, targets)
+        try:
+            loaded = load_stack(project, stack.stack)
+            names = promises(loaded.spec, loaded.placement, targets)
+            prices = policy_prices(loaded, estimated(loaded, project), names, targets)
+        except BadInput:
+            continue
         found += [f"{one.stack}: {one.sentence}" for one in prices]
     return tuple(found)
 

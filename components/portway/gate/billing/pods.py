@@ -127,7 +127,7 @@ def _nodes(
         why = "no node label says which machine its pods run on"
         raise CannotPrice("", f"{why}; select node.kubernetes.io/instance-type")
     fit = max(_gpus_of(machine) // each, 1)
-    sku = f"{given['rates']}node:{machine or 'unknown'}:{term}"
+    sku = f"node:{machine or 'unknown'}:{term}"
     parts = [Part("node", sku, Decimal(1), per_seconds=3600, declared=rate)]
     if where.vendor == "gke":
         size = Decimal(given["node_disk_gib"])

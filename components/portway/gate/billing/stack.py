@@ -16,8 +16,8 @@ from portway.gate.billing.priced import ORDINARY, CostLine, Priced, as_declared,
 from portway.gate.resource import SERVICE_TYPE, Resource, Stack
 from portway.gate.values import Known
 from portway.models import Model, catalogue, find
-from portway.pricing.assume import work_of
-from portway.pricing.meter import Meter, Tokens
+from portway.pricing.assume import engines, work_of
+from portway.pricing.meter import Held, Meter, Tokens
 from portway.pricing.money import cents, money_shown
 from portway.pricing.rate import Rate
 from portway.pricing.work import Work
@@ -187,8 +187,11 @@ def _price(
         return as_declared(resource, usd, key, service)
     work = works.get(service)
     if work is None:
-        has_tokens = any(isinstance(one, Tokens) for one in seen.meters)
-        work = work_of(None, _any_model(), seen.meters) if has_tokens else ORDINARY
+        work = (
+            _of_model(None, _any_model(), seen.meters)
+            if any(map(_answers, seen.meters))
+            else ORDINARY
+        )
     return priced(resource, seen, work, service)
 
 
@@ -245,7 +248,17 @@ def _whole(value: object) -> object:
 
 
 def _work(service: Resource, traffic: Traffic | None, meters: tuple[Meter, ...]) -> Work:
-    return work_of(traffic, _model_of(service), meters)
+    return _of_model(traffic, _model_of(service), meters)
+
+
+def _of_model(traffic: Traffic | None, model: Model, meters: tuple[Meter, ...]) -> Work:
+    """As ``work_of``; what answers at a speed that nobody measured is left out of it."""
+    return work_of(traffic, model, (one for one in meters if _answers(one)))
+
+
+def _answers(meter: Meter) -> bool:
+    """Whether a model answers there, at a speed that is known."""
+    return isinstance(meter, Held | Tokens) and meter.served_by in engines()
 
 
 def _model_of(service: Resource) -> Model:
@@ -257,5 +270,5 @@ def _model_of(service: Resource) -> Model:
 
 
 def _any_model() -> Model:
-    """Where the model is not known: the catalogue's largest, which answers most slowly."""
-    return max(catalogue().values(), key=lambda one: one.weights_gb)
+    """Where the model is not known: the catalogue's smallest, which answers the most requests."""
+    return min(catalogue().values(), key=lambda one: one.weights_gb)

@@ -117,6 +117,12 @@ def _warnings(compared: Comparison) -> list[str]:
         )
     if best.scaling != spec.scaling:
         found.append(_as_declared(compared, best))
+    limit = None if spec.budget is None else spec.budget.monthly_requests
+    if limit is not None and best.work.requests_per_month > limit:
+        found.append(
+            f"traffic brings {best.work.requests_per_month:,.0f} requests a month and "
+            f"budget.monthly_requests lets {limit:,} through: the others are refused, wherever it runs"
+        )
     if best.work.request_seconds > spec.timeout_seconds:
         found.append(
             f"a request takes {best.work.request_seconds:.1f} s there and timeout_seconds is "

@@ -113,8 +113,14 @@ def policy_price(
     """What the promise ``without`` adds to ``stack``, which costs ``here``; ``targets`` are all there are.
 
     Raises:
-        BadInput: there is no such promise, or the stack does not make it.
+        BadInput: there is no such promise, or the stack does not make it, or its spec declares no
+            traffic.
     """
+    if spec.traffic is None:
+        message = (
+            "is missing, and without it nothing says what a promise adds; declare requests_per_day"
+        )
+        raise BadInput([Problem("traffic", message)])
     if without == RESIDENCY:
         return _boundary_price(stack, spec, placement, here, targets)
     target = _own(placement, targets)

@@ -11,6 +11,12 @@ MAY_WAIT = 0.01
 _EACH = 8
 """Up to so many instances every number of them kept warm is compared."""
 
+_QUANTILE = 2.3263479
+"""Of the normal distribution, for ``MAY_WAIT``."""
+
+_LARGE = 2000
+"""Above it a Poisson number is normal enough, with the first term of its skewness."""
+
 _SPREADS = 12
 """Standard deviations beyond which a Poisson number is not met."""
 
@@ -35,6 +41,8 @@ def room_needed(load: float) -> int:
     """The least number that a Poisson number with mean ``load`` exceeds hardly ever (``MAY_WAIT``)."""
     if load <= 0:
         return 0
+    if load > _LARGE:
+        return math.ceil(load + _QUANTILE * math.sqrt(load) + (_QUANTILE**2 - 1) / 6)
     spread = _SPREADS * (math.sqrt(load) + 1)
     number = max(0, math.floor(load - spread))
     last = math.ceil(load + spread)

@@ -31,6 +31,8 @@ from portway.gate import pack
 
 SURVIVED, UNREACHED, TIMED_OUT = "survived", "no test reaches it", "(in time)"
 _MEMORY_BYTES = 4 * 1024**3
+_GUESS_SECONDS = 0.05
+_EVERY_LINE = -1
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Trials:
         until: when to stop, by ``time.monotonic``.
         patience_seconds: how long tests are run for one mutant, at most, by how long they took before.
         kept: where it is kept what the tests reach, while neither they nor the rules change.
+        own_only: run for each mutant the tests named after its module alone, whatever they reach.
         tell: is told each verdict as soon as it is known: the test that fails, or why none does.
         warm_up: runs much of what the tests run, so that what no mutant changes is loaded once.
     """
@@ -62,6 +65,7 @@ class Trials:
     until: float
     patience_seconds: float
     kept: Path
+    own_only: bool
     tell: Callable[[Mutant, str], None]
     warm_up: Callable[[], object]
     _killers: dict[str, Counter[str]] = field(default_factory=dict)
@@ -98,6 +102,11 @@ class Trials:
         return True
 
     def _see(self, items: dict[str, pytest.Item]) -> None:
+        if self.own_only:
+            for file in {one.file for one in self.mutants}:
+                for name in filter(lambda name, file=file: _is_own(name, file), items):
+                    self._reach[name] = Reach(_GUESS_SECONDS, {str(file): _EVERY_LINE})
+            return
         if self.kept.exists():
             self._reach = pickle.loads(self.kept.read_bytes())  # noqa: S301 - written below
         if self._reach.keys() == items.keys():
@@ -128,10 +137,9 @@ class Trials:
         of_function = self._killers.get(_function(mutant), Counter())
         of_module = self._killers.get(mutant.file.stem, Counter())
         last = self.last.get(mutant.key)
-        own = (f"-{mutant.file.stem.replace('_', '-')}-", f"test_{mutant.file.stem}.py")
 
         def late(name: str) -> tuple[bool, int, bool, int, float]:
-            is_own = any(one in name for one in own)
+            is_own = _is_own(name, mutant.file)
             seconds = self._reach[name].seconds
             return (name != last, -of_function[name], not is_own, -of_module[name], seconds)
 
@@ -142,6 +150,11 @@ class Trials:
             for name, after in zip(ordered, spent, strict=True)
             if after <= self.patience_seconds
         ] or ordered[:1]
+
+
+def _is_own(test: str, file: Path) -> bool:
+    """Whether ``test`` is of the examples of the rule in ``file``, or of that very module."""
+    return f"-{file.stem.replace('_', '-')}-" in test or f"test_{file.stem}.py" in test
 
 
 def _function(mutant: Mutant) -> str:

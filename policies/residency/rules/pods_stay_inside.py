@@ -152,7 +152,7 @@ def _of_node(block: Block, boundary: Boundary) -> Iterator[Astray]:
     """A pod bound to one node by name: nothing but that name says where it is."""
     name = plain(block.value["nodeName"])
     path = block.at("nodeName")
-    if name is None or name == "":
+    if name in (None, ""):
         return
     places = regions_in(name) if isinstance(name, str) else ()
     if isinstance(name, str) and _VIRTUAL.search(name):

@@ -18,7 +18,7 @@ from portway.gate.nodes import (
     regions_in,
     terms_at,
 )
-from portway.gate.readings import Look, Problem, places_in, read
+from portway.gate.readings import Look, places_in, read
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import UNKNOWN, Known, Unknown
@@ -133,7 +133,7 @@ def _of_volume(volume: Block, look: Look) -> Iterator[Violation]:
             # The handle of a bucket's volume is the bucket, unless an attribute names it.
             attributes = mapping(volume.value.get("volumeAttributes"))
             if not any(name.lower() in _BUCKETS for name in attributes):
-                yield from _read("bucket", setting, look, "mounts the bucket")
+                yield from _read(setting, look, "mounts the bucket")
         else:
             yield from _of_setting(setting, look)
 
@@ -149,18 +149,16 @@ def _of_parameters(parameters: Block, look: Look) -> Iterator[Violation]:
 
 def _of_setting(setting: _Setting, look: Look) -> Iterator[Violation]:
     if setting.name in _BUCKETS:
-        yield from _read("bucket", setting, look, "mounts the bucket")
+        yield from _read(setting, look, "mounts the bucket")
     elif setting.name in _SERVERS:
-        yield from _read("host", setting, look, "keeps volumes on")
+        yield from _read(setting, look, "keeps volumes on", "host")
     elif _PLACES.search(setting.name):
         yield from _of_places(setting, look)
     elif isinstance(setting.value, str):
         for place in dict.fromkeys((*places_in(setting.value), *regions_in(setting.value))):
-            if not look.boundary.holds(place, look.resource.type):
-                fault = place_fault(place, setting.path, look.boundary)
-                yield from () if fault is None else (_refused(look.resource, fault),)
+            yield from _of_place(place, setting, look)
     elif setting.value is UNKNOWN and setting.name in _HANDLES:
-        yield from _read("reference", setting, look, "stands for")
+        yield from _read(setting, look, "stands for")
     elif setting.value is UNKNOWN and _COPIES.search(setting.name):
         yield _refused(look.resource, Astray(setting.path, _LATER, undetermined=True))
 
@@ -171,16 +169,19 @@ def _of_places(setting: _Setting, look: Look) -> Iterator[Violation]:
         yield _refused(look.resource, fault)
         return
     for place in filter(None, re.split(r"[,;\s]+|__", setting.value)):
-        if not look.boundary.holds(place, _SNAPSHOT):
-            fault = place_fault(place, setting.path, look.boundary)
-            yield from () if fault is None else (_refused(look.resource, fault),)
+        yield from _of_place(place, setting, look)
 
 
-def _read(reads: str, setting: _Setting, look: Look, does: str) -> Iterator[Violation]:
+def _of_place(place: str, setting: _Setting, look: Look) -> Iterator[Violation]:
+    fault = place_fault(place, setting.path, look.boundary)
+    if fault is not None:
+        yield _refused(look.resource, fault)
+
+
+def _read(setting: _Setting, look: Look, does: str, reads: str = "bucket") -> Iterator[Violation]:
     is_unknown = setting.value is UNKNOWN
     seen = Unknown(setting.path) if is_unknown else Known(setting.path, setting.value)
-    problems: Iterator[Problem] = read("host" if reads == "host" else "bucket", seen, look)
-    for problem in problems:
+    for problem in read(reads, seen, look):
         text = (
             f"{look.resource} {does} {problem.given} ({problem.path}): {problem.why}; {problem.do}"
         )
@@ -211,9 +212,6 @@ def _refused(resource: Resource, fault: Astray) -> Violation:
         fault.undetermined,
     )
 
-
-_SNAPSHOT = "gcp:compute/snapshot:Snapshot"
-"""What a class's locations are places of: multi-regions of Compute Engine count as such."""
 
 _SAID_BY = {
     "StorageClass": ("parameters", "mountOptions"),

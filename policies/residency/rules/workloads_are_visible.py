@@ -14,7 +14,7 @@ from portway.gate.context import ResidencyContext
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.tables import table
-from portway.gate.values import Known, Missing, Unknown
+from portway.gate.values import Known, Unknown
 from portway.gate.workloads import anatomy, is_object
 
 _RELEASE: Final = "kubernetes:helm.sh/v3:Release"
@@ -71,18 +71,16 @@ def _is_known(chart: str) -> bool:
 
 def _of_provider(resource: Resource) -> Iterator[Violation]:
     match resource.properties.get(_DIRECTORY):
-        case Missing():
-            return
         case Unknown(path):
             why = "may write manifests to a directory, which is known only after deployment"
             message = f"{resource} {why} ({path}); make it a literal or leave it out"
             yield Violation(message, resource.urn, path, undetermined=True)
-        case Known(path, value):
-            if value in ("", None):
-                return
+        case Known(path, value) if value:
             why = "writes manifests to a directory, and nobody can tell which cluster applies them"
             message = f"{resource} {why} ({path}); leave it out"
             yield Violation(message, resource.urn, path, undetermined=True)
+        case _:
+            return
 
 
 RULE = Rule(

@@ -159,6 +159,8 @@ def run(
     tests: Sequence[str],
     seconds: float,
     patience: float,
+    *,
+    own_only: bool,
 ) -> None:
     """Try ``chosen`` with ``tests``, and write into ``verdicts`` what became of each."""
     began, done = time.monotonic(), 0
@@ -180,7 +182,7 @@ def run(
     files = frozenset(map(str, modules().values()))
     kept = KNOWN.parent / f"reach-{_digest(tests)}.pickle"
     until = began + seconds
-    trials = Trials(chosen, files, dict(verdicts), until, patience, kept, tell, warm_up)
+    trials = Trials(chosen, files, dict(verdicts), until, patience, kept, own_only, tell, warm_up)
     options = ["-q", "-s", "-p", "no:randomly", "-p", "no:xdist", "--assert=plain"]
     skipped = [f"--ignore={one}" for one in SLOW]
     code = pytest.main([f"--rootdir={ROOT}", *options, *skipped, *tests], plugins=[trials])
@@ -243,6 +245,7 @@ def main() -> int:
     parser.add_argument(
         "--patience", type=float, default=30, help="seconds of tests for one mutant, at most"
     )
+    parser.add_argument("--own", action="store_true", help="only tests named after the module")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="run only these tests")
     parser.add_argument("--report", action="store_true", help="only print what is known")
     asked = parser.parse_args()
@@ -260,6 +263,7 @@ def main() -> int:
             asked.tests,
             asked.first,
             asked.patience,
+            own_only=asked.own,
         )
     verdicts |= {one.key: SURVIVED for one in made if one.is_for_the_type_checker}
     lines, score = report(made, verdicts)

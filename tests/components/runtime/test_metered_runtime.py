@@ -179,3 +179,73 @@ def test_a_meter_that_cannot_be_read_keeps_it_from_starting(
         "portway runtime: PORTWAY_METER.service is not set; it must be a DNS label",
         "portway runtime: PORTWAY_METER.away is not set; it must be refuse or allow",
     ]
+
+
+@pytest.fixture
+def counted(metered: Metered, tmp_path: Path) -> Generator[tuple[RuntimeProcess, Deployed]]:
+    """A runtime whose tokens are counted in Valkey."""
+    with valkey(tmp_path) as deployed, metered.runtime(deployed, {"tokens": 10_000}) as runtime:
+        yield runtime, deployed
+
+
+WHOLE_CONTEXT = 100 + 50
+"""What a request reserves there: the context, which its bytes and the template pass, and its answer."""
+
+
+USAGE = 7
+"""What the model says it used for `ASK`."""
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "stream", "counted_as"),
+    [
+        ("refuse", False, WHOLE_CONTEXT),
+        ("refuse", True, WHOLE_CONTEXT),
+        ("drop", True, WHOLE_CONTEXT),
+        ("error_in_stream", True, WHOLE_CONTEXT),
+        ("break_off", True, USAGE),
+        ("abort", False, USAGE),
+    ],
+)
+def test_an_answer_that_fails_counts_as_it_says_or_as_it_was_reserved(
+    counted: tuple[RuntimeProcess, Deployed],
+    vllm: FakeVllm,
+    behaviour: str,
+    stream: bool,  # noqa: FBT001 - a table
+    counted_as: int,
+) -> None:
+    runtime, deployed = counted
+    vllm.behaviour = behaviour
+    body = {"model": MODEL, "messages": ASK, "stream": stream}
+    headers = {"authorization": f"Bearer {KEY}"}
+    httpx.post(f"{runtime.url}/v1/chat/completions", json=body, headers=headers, timeout=20)
+    line = runtime.next_line()
+    assert line["error"] is not None
+    assert line["metered_tokens"] == counted_as
+    assert used(deployed) == Amounts(1, counted_as)
+
+
+def test_a_prompt_that_the_model_refuses_costs_nothing(
+    counted: tuple[RuntimeProcess, Deployed], vllm: FakeVllm
+) -> None:
+    runtime, deployed = counted
+    long: list[ChatCompletionMessageParam] = [{"role": "user", "content": "word " * 101}]
+    with client(runtime) as caller, pytest.raises(openai.BadRequestError):
+        caller.chat.completions.create(model=MODEL, messages=long)
+    assert runtime.next_line()["metered_tokens"] == 0
+    assert vllm.seen
+    assert used(deployed) == Amounts()
+
+
+def test_a_client_that_leaves_its_stream_has_used_what_was_reserved(
+    counted: tuple[RuntimeProcess, Deployed], vllm: FakeVllm
+) -> None:
+    runtime, deployed = counted
+    vllm.behaviour = "pause"
+    with client(runtime) as caller:
+        stream = caller.chat.completions.create(model=MODEL, messages=ASK, stream=True)
+        next(iter(stream))
+        stream.close()
+    line = runtime.next_line()
+    assert (line["status"], line["metered_tokens"]) == (499, WHOLE_CONTEXT)
+    assert used(deployed) == Amounts(1, WHOLE_CONTEXT)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Final
 
+from portway.gate.absence import cost_absence
 from portway.gate.capacity import Count, Uncounted, gpus, reading, runs_pods
 from portway.gate.context import CostContext
 from portway.gate.quantities import whole
@@ -15,6 +16,7 @@ from portway.gate.tables import table
 from portway.gate.values import UNKNOWN, Known, Missing, Unknown, shown
 from portway.gate.workloads import anatomy, kind_of, mapping, plain
 
+_ID: Final = "cost-workloads-are-bounded"
 _JOBS: Final = {"Job": "spec", "CronJob": "spec.jobTemplate.spec"}
 _RETRIES: Final = 6
 """Where a Job says nothing, Kubernetes tries this often again (kubernetes.io: Jobs)."""
@@ -139,7 +141,7 @@ def _of_claims(resource: Resource) -> Iterator[Violation]:
                 yield Violation(message, resource.urn, block.at(name), undetermined=True)
 
 
-def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
+def _lacks(stack: Stack, context: CostContext) -> Iterator[Violation]:
     """Advise a quota for every namespace that runs pods with GPUs and has none of them."""
     del context
     said: set[str] = set()
@@ -156,7 +158,7 @@ def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
         said |= places
         message = (
             f"{resource} runs pods with GPUs in a namespace that no quota of this stack limits; a "
-            "ResourceQuota with requests.nvidia.com/gpu caps whatever else may start there"
+            "ResourceQuota with requests.nvidia.com/gpu caps whatever else may start there, or say under elsewhere where it is"
         )
         yield Violation(message, resource.urn, "metadata.namespace", advice=True)
 
@@ -207,11 +209,11 @@ def _whole_at(resource: Resource, path: str) -> Count | Uncounted:
 
 
 RULE = Rule(
-    id="cost-workloads-are-bounded",
+    id=_ID,
     severity=Severity.HIGH,
     description="What runs on GPUs in a cluster ends, shrinks again, and takes what it says.",
     remediation="Give jobs a deadline, let autoscalers scale down, and count devices exactly.",
     judge=judge,
-    judge_stack=judge_stack,
+    judge_stack=cost_absence(_ID, _lacks),
     controls=("ISO/IEC 27001:2022 A.8.6", "NIST SP 800-53 r5 SC-6"),
 )

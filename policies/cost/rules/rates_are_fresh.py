@@ -27,7 +27,7 @@ def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
     many = f"{len(old)} rates are" if len(old) > 1 else "a rate is"
     yield Violation(
         f"{many} older than {limit} days; the oldest, {oldest.sku} in {oldest.region}, is of "
-        f"{oldest.as_of} ({_age(oldest, context.today)} days; {oldest.source}); {share} of the "
+        f"{oldest.as_of} ({oldest.source}); {share} of the "
         f"{money_shown(found.totals.ceiling)} ceiling rest on them; refresh the rates, or raise "
         "rates_max_age_days",
         None,

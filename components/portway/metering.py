@@ -23,13 +23,17 @@ def limits_of_use(spec: InferenceServiceSpec) -> MeterPlan | None:
     )
 
 
-def without_a_meter(spec: InferenceServiceSpec, meter: MeterPlan | None) -> Iterator[Problem]:
-    """What the spec asks of a meter that there is none of."""
+def without_a_meter(
+    spec: InferenceServiceSpec,
+    meter: MeterPlan | None,
+    because: str = "this target has nothing to meter",
+) -> Iterator[Problem]:
+    """What the spec asks of a meter that there is none of, and why there is none."""
     budget = spec.budget
     if meter is None and budget is not None and "when_meter_is_away" in budget.model_fields_set:
         yield Problem(
             "budget.when_meter_is_away",
-            f"is {budget.when_meter_is_away}, and this target has nothing to meter; add "
+            f"is {budget.when_meter_is_away}, and {because}; add "
             "budget.monthly_requests or budget.monthly_tokens, or remove it",
         )
 

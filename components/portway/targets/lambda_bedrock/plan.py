@@ -50,7 +50,8 @@ def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> Lamb
     upstream = options.inference_profile or model.bedrock.model_id
     prices = guard.token_prices(upstream, placement.region)
     meter = guard.meter_of(spec, prices, budget)
-    if unmetered := tuple(without_a_meter(spec, meter)):
+    unpriced = f"no rate is known for tokens of {upstream}, so that there is nothing to meter"
+    if unmetered := tuple(without_a_meter(spec, meter, unpriced)):
         raise Refused(TARGET_NAME, unmetered)
     drawn = _plan(spec, model, model.bedrock, placement, options, meter)
     if budget is None or prices is None:
@@ -74,13 +75,11 @@ def _plan(
     has_keys = spec.access.auth == "api-key"
     function = names.physical(limit=64)
     log_group = f"/aws/lambda/{function}"
-    secret = KeySecret(
-        name=names.physical("api-keys"), recovery_window_days=options.secret_recovery_days
-    )
-    secrets = (secret,) if has_keys else ()
+    secrets = _secrets(names, options) if has_keys else ()
     aliases = _aliases(spec)
     url_auth = "NONE" if has_keys else "AWS_IAM"
     role, tables = names.physical("lambda", limit=64), guard.table_of(names, meter)
+    metered = _metered(names, model, placement.region, meter, tables)
     return LambdaBedrockPlan(
         target=TARGET_NAME,
         service=spec.name,
@@ -105,10 +104,7 @@ def _plan(
         memory_mb=options.memory_mb,
         runtime=RUNTIME,
         handler=f"{PACKAGE}.main.handler",
-        environment_variables={
-            **_environment(spec, model, offer, options, secrets),
-            **_metered(names, model, placement.region, meter, tables),
-        },
+        environment_variables={**_environment(spec, model, offer, options, secrets), **metered},
         timeout_seconds=min(spec.timeout_seconds + GRACE_SECONDS, refusals.MAX_TIMEOUT_SECONDS),
         reserved_concurrency=spec.scaling.max * spec.scaling.concurrency,
         publish=bool(aliases),
@@ -125,6 +121,11 @@ def _plan(
         runtime_sha256=runtime_digest(),
         notes=tuple(_notes(spec, offer, placement.region, options)),
     )
+
+
+def _secrets(names: Names, options: LambdaBedrockOptions) -> tuple[KeySecret, ...]:
+    name = names.physical("api-keys")
+    return (KeySecret(name=name, recovery_window_days=options.secret_recovery_days),)
 
 
 def _environment(

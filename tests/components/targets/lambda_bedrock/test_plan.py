@@ -209,8 +209,8 @@ def test_a_model_without_a_price_is_metered_by_use_alone() -> None:
 def test_a_choice_for_a_meter_with_nothing_to_count_is_refused() -> None:
     options = {"inference_profile": f"eu.{MODEL}"}
     assert reasons(options=options, budget=budget(when_meter_is_away="allow")) == [
-        "budget.when_meter_is_away: is allow, and this target has nothing to meter; add "
-        "budget.monthly_requests or budget.monthly_tokens, or remove it"
+        f"budget.when_meter_is_away: is allow, and no rate is known for tokens of eu.{MODEL}, so that "
+        "there is nothing to meter; add budget.monthly_requests or budget.monthly_tokens, or remove it"
     ]
 
 

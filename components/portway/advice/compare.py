@@ -116,7 +116,11 @@ def at(
         return Refusal(target.name, region, (_too_small(spec.scaling, first.work),))
     found: list[Candidate] = []
     against: dict[Problem, None] = {}
+    unpriced: set[bool] = set()
     for scaling in scalings(spec.scaling, first.work):
+        # What is billed turns on whether anything is kept, not on how much: no need to ask again.
+        if (scaling.min == 0) in unpriced:
+            continue
         made = (
             first if scaling == first.spec.scaling else _made(target, region, spec, scaling, model)
         )
@@ -127,6 +131,7 @@ def at(
             found.append(candidate)
         else:
             against.update(dict.fromkeys(candidate))
+            unpriced.add(scaling.min == 0)
     return found or Refusal(target.name, region, tuple(against))
 
 

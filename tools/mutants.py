@@ -6,12 +6,14 @@ one that is loaded, in a process of its own (``trials.py``).
 
 import ast
 import difflib
+import gc
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import cast
 
 import libcst as cst
@@ -107,9 +109,22 @@ def put_in(mutant: Mutant, module: ModuleType) -> None:
     for name in mutant.function.split("."):
         found = vars(found)[name]
     function = _plain(found)
+    _put_inside(function.__code__, changed.__code__)
     function.__code__ = changed.__code__
     function.__defaults__ = changed.__defaults__
     function.__kwdefaults__ = changed.__kwdefaults__
+
+
+def _put_inside(before: CodeType, after: CodeType) -> None:
+    """The same for the functions that it has made and given away: the judges of families of rules."""
+    made = {one.co_name: one for one in before.co_consts if isinstance(one, CodeType)}
+    for one in after.co_consts:
+        if isinstance(one, CodeType) and one.co_name.isidentifier() and one.co_name in made:
+            gc.unfreeze()
+            for holder in gc.get_referrers(made[one.co_name]):
+                if isinstance(holder, FunctionType):
+                    with suppress(ValueError):  # it closes over fewer names: left as it is
+                        holder.__code__ = one
 
 
 def _compiled(mutant: Mutant):  # noqa: ANN202 - a code object

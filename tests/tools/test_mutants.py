@@ -29,6 +29,16 @@ class Rule:
 
     def twice(self, number: int) -> int:
         return number * 2
+
+
+def family(name: str):
+    def judge(place: str) -> bool:
+        return place == name
+
+    return judge
+
+
+EUROPE = family("eu")
 '''
 
 
@@ -75,6 +85,11 @@ def test_methods_and_defaults_are_changed_in_place_too(module: ModuleType) -> No
     put_in(one(module, "strict: bool = False"), module)
     assert module.Rule().twice(3) == 1.5
     assert module.is_inside("us") == "us"
+
+
+def test_what_a_function_gave_away_before_is_changed_too(module: ModuleType) -> None:
+    put_in(one(module, "place != name"), module)
+    assert module.EUROPE("us")
 
 
 def test_what_a_cast_names_is_no_change(module: ModuleType) -> None:

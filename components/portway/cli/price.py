@@ -163,11 +163,9 @@ def _totals(found: PlanEstimate) -> "RenderableType":
     budget = found.plan.monthly_budget_usd
     if budget is not None:
         over = monthly.ceiling - budget
-        mark = (
-            f"[red]the ceiling is {money_shown(over)} above it[/]"
-            if over > 0
-            else "the ceiling is below it"
-        )
+        mark = "the ceiling is below it" if over else "the ceiling is all of it"
+        if over > 0:
+            mark = f"[red]the ceiling is {money_shown(over)} above it[/]"
         table.add_row("budget", _money(budget), mark)
     return table
 

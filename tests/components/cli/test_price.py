@@ -109,6 +109,18 @@ def test_being_over_budget_is_shown_and_left_to_the_gate(desk: Desk, portway: Co
     assert "the ceiling is 230 USD above it" in ran.out
 
 
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [("731", "the ceiling is below it"), ("730", "the ceiling is all of it")],
+)
+def test_a_ceiling_within_the_budget_is_below_it_or_all_of_it(
+    desk: Desk, portway: CommandLine, budget: str, said: str
+) -> None:
+    desk.stack(spec=SPEC.replace("2500", budget) + TRAFFIC)
+    ran = portway("price", STACK_NAME)
+    assert (ran.code, said in ran.out) == (0, True)
+
+
 def test_the_table_fits_a_hundred_columns(desk: Desk, portway: CommandLine) -> None:
     desk.stack(spec=SPEC + TRAFFIC)
     lines = portway("price", STACK_NAME).out.splitlines()

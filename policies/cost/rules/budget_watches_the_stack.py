@@ -33,7 +33,7 @@ def lacks(stack: Stack, context: CostContext) -> Iterator[Violation]:
         budgets = [one for one in of_types(stack, (token,)) if _watches_money(one)]
         if running and not budgets:
             message = (
-                f"{named(running)} cost money, and no budget in this stack watches it; create one "
+                f"no budget in this stack watches what {named(running)} may cost; create one "
                 f"({token}), or say under elsewhere in the configuration where one is kept"
             )
             yield Violation(message, None, token)

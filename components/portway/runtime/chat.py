@@ -184,8 +184,10 @@ class _AnswerStream:
     def close(self) -> None:
         """Stop the upstream, settle, give the slot back; note a client that left early."""
         self._rest.close()
-        self._held.end(self._record)
-        self._slot.free()
+        try:
+            self._held.end(self._record)
+        finally:
+            self._slot.free()
         if not self._ended:
             self._record.status = CLIENT_CLOSED
             self._record.error = "client_disconnected"

@@ -10,6 +10,7 @@ before it. Near a limit one that is being taken back can make a smaller one be r
 
 import os
 import random
+import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -152,12 +153,10 @@ class FirestoreStore:
 def _sums(answer: JsonObject) -> dict[str, int]:
     results = as_list(answer.get("writeResults")) or [{}]
     values = as_list((as_object(results[-1]) or {}).get("transformResults")) or []
-    if len(values) != len(_FIELDS):
+    sums = [str((as_object(value) or {}).get("integerValue")) for value in values]
+    if len(sums) != len(_FIELDS) or not all(re.fullmatch(r"-?[0-9]+", each) for each in sums):
         raise StoreAway("Firestore: a commit was answered without its sums")
-    return {
-        name: int((as_object(value) or {}).get("integerValue") or 0)
-        for name, value in zip(_FIELDS, values, strict=True)
-    }
+    return dict(zip(_FIELDS, map(int, sums), strict=True))
 
 
 def _timestamp(unix_seconds: float) -> JsonObject:

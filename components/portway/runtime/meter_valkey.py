@@ -75,4 +75,6 @@ class ValkeyStore:
             raise StoreAway(f"Valkey: {error}") from None
         except OSError as error:
             raise StoreAway(f"Valkey: {error.strerror or type(error).__name__}") from None
+        except UnicodeError:
+            raise StoreAway("Valkey: the password file is not UTF-8 text") from None
         return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else ""

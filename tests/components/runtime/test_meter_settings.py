@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -110,3 +112,16 @@ def test_every_fault_is_told_at_once_with_those_of_other_variables() -> None:
         "PORTWAY_METER.away",
     ]
     assert any(fault.startswith("PORTWAY_MODEL is not set") for fault in caught.value.faults)
+
+
+def test_without_a_meter_nothing_of_it_is_loaded() -> None:
+    code = (
+        "import os, sys\n"
+        "from portway.runtime import main\n"
+        "from portway.runtime.config import BadConfig, read_config\n"
+        "try: read_config({})\n"
+        "except BadConfig: pass\n"
+        "print(*sorted(m.rpartition('.')[2] for m in sys.modules if m.startswith('portway.runtime.meter')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["metered"]

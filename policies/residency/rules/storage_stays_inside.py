@@ -18,7 +18,7 @@ from portway.gate.nodes import (
     regions_in,
     terms_at,
 )
-from portway.gate.readings import Look, places_in, read
+from portway.gate.readings import Look, Reads, places_in, read
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import UNKNOWN, Known, Unknown
@@ -178,7 +178,7 @@ def _of_place(place: str, setting: _Setting, look: Look) -> Iterator[Violation]:
         yield _refused(look.resource, fault)
 
 
-def _read(setting: _Setting, look: Look, does: str, reads: str = "bucket") -> Iterator[Violation]:
+def _read(setting: _Setting, look: Look, does: str, reads: Reads = "bucket") -> Iterator[Violation]:
     is_unknown = setting.value is UNKNOWN
     seen = Unknown(setting.path) if is_unknown else Known(setting.path, setting.value)
     for problem in read(reads, seen, look):

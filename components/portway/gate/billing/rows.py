@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from portway.gate.tables import table
 
-_TABLES: Final = ("aws", "gcp", "kubernetes", "other")
+_OTHER: Final = "other"
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ UNREAD: Final = Row()
 @cache
 def row_of(token: str, package: str, has_provider: bool) -> Row:  # noqa: FBT001 - a cache key
     """How ``token`` is billed; ``UNREAD`` where nobody has read it."""
-    for name in (package, "other") if package in _TABLES else ("other",):
+    clouds: list[str] = table(f"billed/{_OTHER}.json")["clouds"]
+    for name in (package, _OTHER) if package in clouds else (_OTHER,):
         rows = table(f"billed/{name}.json")
         if (found := rows.get("rows", {}).get(token)) is not None:
             return _row(found)
@@ -86,7 +87,7 @@ def row_of(token: str, package: str, has_provider: bool) -> Row:  # noqa: FBT001
         for entry in rows.get("unpriced", ()):
             if any(fnmatchcase(token, one) for one in entry["types"]):
                 return Row(unpriced=entry["because"])
-    if not has_provider and package not in _TABLES:
+    if not has_provider and package not in clouds:
         return Row(free="a component: its children are billed one by one")
     return UNREAD
 

@@ -208,7 +208,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _refused(
-    resource: Resource, message: str, path: str, *, undetermined: bool = False
+    resource: Resource, message: str, path: str, *, undetermined: bool
 ) -> Violation:
     return Violation(f"{resource} {message}", resource.urn, path, undetermined)
 

@@ -11,12 +11,11 @@ from functools import lru_cache
 from typing import Final
 
 from portway.gate.context import ResidencyContext
-from portway.gate.judged import judged_paths
 from portway.gate.nodes import regions_in
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.settings import Kind, Setting, settings
-from portway.gate.values import UNKNOWN, Known, Unknown, shown, steps
+from portway.gate.values import UNKNOWN, shown, steps
 from portway.gate.workloads import anatomy, is_object, plain
 
 _PLACE: Final = re.compile(
@@ -117,10 +116,9 @@ def _places(name: str, value: str) -> tuple[str, ...]:
 
 
 def _fields(resource: Resource) -> Iterator[Setting]:
-    """Fields of a custom resource that are called a place, but for those that tables judge."""
+    """Values of a custom resource whose names stand beside them, and call them a place."""
     if not is_object(resource) or _CORE.match(resource.type):
         return
-    judged: set[str] | None = None
     for block in anatomy(resource).blocks:
         called = plain(block.value.get("name"))
         # A name that nobody knows may be that of a region.
@@ -129,22 +127,6 @@ def _fields(resource: Resource) -> Iterator[Setting]:
             given = plain(block.value["value"])
             text = given if isinstance(given, str) else None
             yield Setting(block.at("value"), called, text, Kind.DOCUMENT)
-        for name, given in block.value.items():
-            if not _names_a_place(name) or not block.path.startswith(("spec", "items[")):
-                continue
-            judged = _judged(resource) if judged is None else judged
-            value = plain(given)
-            path = block.at(name)
-            if path not in judged and (isinstance(value, str) or value is UNKNOWN):
-                text = value if isinstance(value, str) else None
-                yield Setting(path, name, text, Kind.DOCUMENT)
-
-
-def _judged(resource: Resource) -> set[str]:
-    found: list[Known | Unknown] = []
-    for path in judged_paths(resource.type):
-        found += resource.properties.every(path)
-    return {one.path for one in found}
 
 
 RULE = Rule(

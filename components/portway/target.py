@@ -88,6 +88,9 @@ class Plan(Frozen):
     """What a target intends to create: literals only, JSON in and out.
 
     Every target's plan extends this one. No ``pulumi.Output`` may enter a plan: pydantic refuses it.
+
+    Attributes:
+        notes: what is allowed and still worth knowing before deploying.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
@@ -104,6 +107,7 @@ class Plan(Frozen):
     keys: tuple[str, ...]
     meter: MeterPlan | None = None
     alert_emails: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -205,8 +205,8 @@ def _limit_met(made: _Made, target: Target) -> Problem | None:
 
 
 def _rank(one: Candidate, own: Scaling, order: dict[str, int]) -> tuple[object, ...]:
-    """Cheapest first; at one price what changes least, then what can cost least."""
-    changed = ((one.scaling.max != own.max) + (one.scaling.min != own.min),)
+    """Cheapest first; at one price what changes least, then what is surest, then what can cost least."""
+    changed = ((one.scaling.max != own.max) + (one.scaling.min != own.min), len(one.plan.notes))
     tie = (one.monthly.ceiling, order[one.target], one.region, one.scaling.min, one.scaling.max)
     return (one.monthly.expected, *changed, *tie)
 

@@ -54,6 +54,9 @@ def _why_not_at_one_price(one: Candidate, best: Candidate) -> str:
         return f"the same price, and {money_shown(more)} more at its maximum"
     if one.scaling != best.scaling:
         return "the same price with another scaling"
+    doubts = [note for note in one.plan.notes if note not in best.plan.notes]
+    if len(one.plan.notes) > len(best.plan.notes) and doubts:
+        return f"the same price, and less sure: {doubts[0]}"
     return "the same price; the first by name is taken"
 
 

@@ -130,7 +130,6 @@ class CloudRunPlan(Plan):
         alerts: what ``alert_emails`` hear of beside spending.
         context_tokens: what vLLM is started with; the catalogue's, the same on every target.
         startup_seconds: how long the model may take to load before an instance is given up.
-        notes: what is allowed and still worth knowing before deploying.
     """
 
     project: str
@@ -157,4 +156,3 @@ class CloudRunPlan(Plan):
     alerts: tuple[Alert, ...]
     context_tokens: int
     startup_seconds: int
-    notes: tuple[str, ...]

@@ -33,7 +33,6 @@ class KubernetesPlan(Plan):
             where the load balancer's address is the endpoint and is known only once it exists.
         objects: by role, every object but for what only the deployment knows: the ConfigMap's
             ``binaryData`` and the Secret's ``stringData``.
-        notes: what is allowed and still worth knowing before deploying.
     """
 
     cluster: str
@@ -55,4 +54,3 @@ class KubernetesPlan(Plan):
     known_endpoint: str | None
     port: int
     objects: Mapping[str, Object]
-    notes: tuple[str, ...]

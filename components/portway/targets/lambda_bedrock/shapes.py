@@ -142,7 +142,6 @@ class LambdaBedrockPlan(Plan):
         tables: one where the runtime meters, else none.
         guards: one with a budget, else none.
         runtime_sha256: of the deployment package.
-        notes: what is allowed and still worth knowing before deploying.
     """
 
     make_provider: bool
@@ -168,4 +167,3 @@ class LambdaBedrockPlan(Plan):
     tables: tuple[MeterTable, ...]
     guards: tuple[SpendingGuard, ...]
     runtime_sha256: str
-    notes: tuple[str, ...]

@@ -4,7 +4,7 @@
 mutmut makes the changes (``mutants.py``); each is tried in a fork of one process that has loaded
 everything, with the tests that reach it, until one fails (``trials.py``).
 
-    .venv/bin/python tools/mutation.py                       # everything: half an hour of one core
+    .venv/bin/python tools/mutation.py                       # everything: an hour of one core
     .venv/bin/python tools/mutation.py --only portway_rules_ # those whose name contains this
     .venv/bin/python tools/mutation.py --sample 300          # a sample, drawn evenly
     .venv/bin/python tools/mutation.py --survivors           # again what survived, and what is new

@@ -207,9 +207,7 @@ def _is_plain(name: str) -> bool:
     return re.fullmatch(r"-{0,2}[A-Za-z][A-Za-z0-9_.-]{0,60}", name) is not None
 
 
-def _refused(
-    resource: Resource, message: str, path: str, *, undetermined: bool
-) -> Violation:
+def _refused(resource: Resource, message: str, path: str, *, undetermined: bool) -> Violation:
     return Violation(f"{resource} {message}", resource.urn, path, undetermined)
 
 

@@ -19,10 +19,13 @@ _VERBS = {
         "portway.cli.demo",
         "One service on all three targets in the sandbox, and two refusals.",
     ),
+    "compare": ("portway.cli.compare", "Say what moving a service to another stack changes."),
+    "probe": ("portway.cli.probe", "Ask an endpoint what OpenAI's clients rely on."),
     "gate": ("portway.cli.gate", "Preview with both policy packs on; no login, no credentials."),
     "verify": ("portway.cli.verify", "Judge an attestation again, with no network."),
     "guardrails": ("portway.cli.guardrails", "Print the clouds' own policies for a boundary."),
     "sandbox": ("portway.cli.sandbox", "Start, stop and inspect the embedded clouds."),
+    "recover": ("portway.cli.recover", "Say what an interrupted `pulumi up` left, and resolve it."),
     "doctor": ("portway.cli.doctor", "Say what is installed, what is missing, what to do."),
 }
 

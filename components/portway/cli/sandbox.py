@@ -75,6 +75,7 @@ def status(*, as_json: bool, no_color: bool) -> None:
         say(f"stack {stack} is not at rest:", no_color=no_color, bold=True)
         for text in texts:
             say(f"- {text}", no_color=no_color)
+        say(f"`portway recover {stack}` proposes how to settle it and does it", no_color=no_color)
 
 
 @command.command()

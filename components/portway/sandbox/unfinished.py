@@ -1,12 +1,14 @@
 """What is wrong between the states and the embedded clouds: operations that did not end, and strays."""
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from portway.engine.evidence import Found, Orphan, new_ids
 from portway.engine.recover import import_command, read_locks, unfinished
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Row, Store
@@ -89,6 +91,25 @@ def unsettled(layout: Layout, store: Store) -> dict[str, list[str]]:
         if texts:
             said[each.stack] = texts
     return said
+
+
+def in_the_clouds(layout: Layout, stack: str, deployment: Deployment) -> tuple[Found, list[Orphan]]:
+    """What the clouds have of ``stack`` without its state knowing: ids by URN, and strays.
+
+    Args:
+        layout: the sandbox.
+        stack: its name.
+        deployment: its state.
+    """
+    rows = Store(layout.store).all()
+    found = new_ids(((row.urn, row.key.id) for row in rows), deployment)
+    orphans: list[Orphan] = []
+    for row in strays(rows, stack_files(layout.state)):
+        if stack_of(row) == stack:
+            command = import_command(stack, _place(row, deployment), shlex.quote(row.key.id))
+            words = tuple(shlex.split(command)[1:])
+            orphans.append(Orphan(row.urn, row.key.type, row.key.id, words))
+    return found, orphans
 
 
 def stack_of(row: Row) -> str:

@@ -100,7 +100,7 @@ def _may_be_on(seen: Known | Unknown) -> bool:
 def _kept(resource: Resource, seen: object, way_out: str) -> Violation:
     message = f"{resource} keeps, and pays for, every version of every object for ever; {way_out}"
     undetermined = isinstance(seen, Unknown)
-    return Violation(message, resource.urn, "versioning", undetermined)
+    return Violation(message, resource.urn, "versioning", undetermined, advice=True)
 
 
 RULE = Rule(

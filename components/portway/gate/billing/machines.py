@@ -97,10 +97,13 @@ def gke_cluster(
         resource.name, "control plane", given["fee"], where, HOURS_PER_MONTH,
         assumed=f"{resource.name}: the credit of an account for one cluster is not counted",
     )  # fmt: skip
-    for path in ("enableAutopilot", "removeDefaultNodePool"):
-        if str(known(resource, path)).lower() == "true":
-            yield NoCharge(resource.name, "nodes", f"{path} is set: they are billed elsewhere")
-            return
+    if str(known(resource, "enableAutopilot")).lower() == "true":
+        why = "enableAutopilot is set: its pods are billed one by one, and nothing here bounds them"
+        raise CannotPrice("enableAutopilot", why)
+    if str(known(resource, "removeDefaultNodePool")).lower() == "true":
+        why = "removeDefaultNodePool is set: its pools are billed themselves"
+        yield NoCharge(resource.name, "nodes", why)
+        return
     if next(iter(resource.properties.every("nodePools[]")), None) is not None:
         raise CannotPrice("nodePools", "nodePools are pools within the cluster; use NodePool")
     machine = name(resource, "nodeConfig.machineType", given["machine"])

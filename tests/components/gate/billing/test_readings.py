@@ -258,6 +258,15 @@ def test_pods_are_billed_with_the_nodes_that_their_own_stack_holds() -> None:
     assert set(lines(found)) == {"control plane"}
 
 
+def test_a_cluster_on_autopilot_is_never_as_cheap_as_its_fee() -> None:
+    cluster = row(
+        "gcp:container/cluster:Cluster", "auto", location="europe-west4", enableAutopilot=True
+    )
+    (fault,) = [fault for _, fault in estimate(cluster).faults]
+    assert fault.path == "enableAutopilot"
+    assert "its pods are billed one by one" in fault.why
+
+
 def test_a_pod_without_a_gpu_is_billed_with_nodes_that_others_share() -> None:
     assert lines(estimate(pods(containers=[{}]))) == {}
 

@@ -43,10 +43,15 @@ def creates(project: SandboxProject, type_token: str) -> int:
     ].count(type_token)
 
 
+def our_up(project: SandboxProject) -> subprocess.CompletedProcess[str]:
+    return run((str(PORTWAY), "up", STACK, "--yes"), project.folder, project.environment)
+
+
 def comes_up_clean(project: SandboxProject) -> None:
-    """The next plain update ends well, and the one after it has nothing to do."""
-    up = project.pulumi(*UP)
+    """The next update ends well, and the one after it has nothing to do."""
+    up = our_up(project)
     assert up.returncode == 0, up.stdout + up.stderr
+    assert "residency" in up.stdout, "both packs were on"
     preview = project.pulumi("preview", "--stack", STACK, "--expect-no-changes")
     assert preview.returncode == 0, preview.stdout + preview.stderr
     assert made_more_than_once(project.store) == set()
@@ -61,6 +66,10 @@ def test_a_create_that_the_engine_was_killed_in_is_found_adopted_and_not_made_ag
     started = up.children()
     up.kill(signal.SIGKILL, group=False)
     assert psutil.wait_procs(started, timeout=60)[1] == []
+
+    refused = our_up(sandbox)
+    assert refused.returncode == 1
+    assert f"Nothing was started. `portway recover {STACK}` settles it." in refused.stderr
 
     told = portway(sandbox.folder, "recover", STACK)
     assert told.returncode == 1

@@ -27,7 +27,8 @@ def main(words: list[str]) -> int:
     if words == ["version"]:
         click.echo("v3.259.0")
         return 0
-    words.remove("--non-interactive")
+    if "--non-interactive" in words:
+        words.remove("--non-interactive")
     stack = words[words.index("--stack") + 1]
     url = os.environ.get("PULUMI_BACKEND_URL", "")
     if not url.startswith("file://"):
@@ -56,6 +57,9 @@ def act(words: list[str], backend: Path, file: Path, stack: str) -> int:
     if list(locks.glob("*.json")):
         click.echo("error: the stack is currently locked by 1 lock(s)", err=True)
         return 255
+    if words[0] == "up":
+        (backend / "ups").write_text(json.dumps(words))
+        return 255 if (backend / "up-fails").exists() else 0
     if words[:2] == ["stack", "import"]:
         deployment = json.loads(Path(words[words.index("--file") + 1]).read_text())["deployment"]
     elif (backend / "refresh-fails").exists():

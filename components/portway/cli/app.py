@@ -25,6 +25,7 @@ _VERBS = {
     "verify": ("portway.cli.verify", "Judge an attestation again, with no network."),
     "guardrails": ("portway.cli.guardrails", "Print the clouds' own policies for a boundary."),
     "sandbox": ("portway.cli.sandbox", "Start, stop and inspect the embedded clouds."),
+    "up": ("portway.cli.up", "Run `pulumi up` with both packs, once no earlier one is unresolved."),
     "recover": ("portway.cli.recover", "Say what an interrupted `pulumi up` left, and resolve it."),
     "doctor": ("portway.cli.doctor", "Say what is installed, what is missing, what to do."),
 }

@@ -1,54 +1,21 @@
 """``portway recover``: what an interrupted ``pulumi up`` left, and bringing the stack to rest."""
 
-import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
 import click
 
 from portway.cli.output import output_options, print_json, say
-from portway.engine.evidence import Decisions, Evidence
+from portway.cli.stack_place import BACKEND, StackPlace, place_of
+from portway.engine.evidence import Decisions
 from portway.engine.recover import Unresolved
 from portway.engine.recovery import Recovery, plan_recovery
-from portway.spec.project import PROJECT_FILE, find_project
+from portway.spec.project import find_project
 
-if TYPE_CHECKING:
-    from portway.engine.state import State
-    from portway.sandbox.layout import Layout
-
-_BACKEND: Final = "PULUMI_BACKEND_URL"
-_BACKUPS: Final = "recover-backups"
 _NEVER: Final = "never"
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a stack's state is, and the clouds that can be read with it.
-
-    Attributes:
-        clouds: the sandbox; None where the clouds are real and not read.
-    """
-
-    state: "State"
-    backups: Path
-    clouds: "Layout | None"
-    said: str
-
-    def look(self) -> tuple[dict[str, Any], Evidence]:
-        """The state's document, and everything that was seen."""
-        document, locks = self.state.read(), self.state.locks()
-        deployment = cast("dict[str, Any]", document["deployment"] or {})
-        if self.clouds is None:
-            return document, Evidence(deployment, locks)
-        from portway.sandbox.unfinished import in_the_clouds  # noqa: PLC0415 - only the sandbox
-
-        found, orphans = in_the_clouds(self.clouds, self.state.stack, deployment)
-        if any(lock.alive for lock in locks):
-            orphans = []  # what works on the stack has just made them
-        return document, Evidence(deployment, locks, found, orphans)
 
 
 @click.command()
@@ -74,7 +41,7 @@ class _Place:
 @click.option(
     "--backend",
     metavar="URL",
-    help=f"Where the state is; default: {_BACKEND}, else the sandbox, else the login of pulumi.",
+    help=f"Where the state is; default: {BACKEND}, else the sandbox, else the login of pulumi.",
 )
 @click.option("--yes", is_flag=True, help="Do what is proposed without asking.")
 @output_options
@@ -88,13 +55,13 @@ def command(
     Reads locks, pending operations and, in the sandbox, the clouds. Exit code 0 where nothing is
     left, 1 where something is.
     """
-    place = _place(find_project(), stack, backend)
+    place = place_of(find_project(), stack, backend, unless_told="sandbox")
     document, seen = place.look()
     decisions = Decisions(adopt, never, release_lock)
     made = plan_recovery(stack, seen, decisions)
     asks = not as_json and not yes and sys.stdin.isatty()
     if not as_json:
-        _print(made, place.said, no_color=no_color)
+        print_recovery(made, place.said, no_color=no_color)
     if asks and not made.blocked and any(item.decidable for item in made.left):
         made = plan_recovery(stack, seen, _asked(made, decisions))
     agreed = bool(made.steps) and not made.blocked and (yes or (asks and _agrees(made)))
@@ -108,27 +75,6 @@ def command(
     else:
         _print_end(made, after, agreed=agreed, backup=backup, failed=failed, no_color=no_color)
     context.exit(0 if after.at_rest and not failed else 1)
-
-
-def _place(project: Path, stack: str, backend: str | None) -> _Place:
-    """Raises: Missing: there is no engine. BadInput: the project cannot be read."""
-    from portway.engine.find import find_engine  # noqa: PLC0415 - needs Pulumi
-    from portway.engine.state import State  # noqa: PLC0415 - as above
-    from portway.sandbox import control  # noqa: PLC0415 - as above
-    from portway.sandbox.layout import Layout  # noqa: PLC0415 - as above
-    from portway.spec.document import read_document  # noqa: PLC0415 - only once a stack is named
-
-    name = str(read_document(project / PROJECT_FILE).data.get("name", ""))
-    layout = Layout.of_project(project)
-    url = backend or os.environ.get(_BACKEND, "")
-    if layout.store.is_file() and url in {"", f"file://{layout.state}"}:
-        environment = control.environment(project)
-        state = State(find_engine(), environment, layout.root / "mirror", name, stack)
-        return _Place(state, layout.root / _BACKUPS, layout, f"in the sandbox {layout.root}")
-    environment = {**os.environ, **({_BACKEND: url} if url else {})}
-    state = State(find_engine(), environment, project, name, stack)
-    folder = state.file_backend or layout.root
-    return _Place(state, folder / _BACKUPS, None, f"in {state.backend}; its clouds are not read")
 
 
 def _attempt(act: Callable[[], list[str]]) -> list[str]:
@@ -160,15 +106,16 @@ def _agrees(made: Recovery) -> bool:
     return click.confirm(f"Do {what}? The state is saved first", default=False)
 
 
-def _print(made: Recovery, where: str, *, no_color: bool) -> None:
-    say(f"stack {made.stack} {where}", no_color=no_color, bold=True)
+def print_recovery(made: Recovery, where: str, *, no_color: bool, err: bool = False) -> None:
+    """What happened, what is proposed (→), and what only the user can decide (?)."""
+    say(f"stack {made.stack} {where}", no_color=no_color, err=err, bold=True)
     for step in made.steps:
-        say(f"- {step.what}", no_color=no_color)
-        say(f"  → {step.does}", no_color=no_color, fg="green")
+        say(f"- {step.what}", no_color=no_color, err=err)
+        say(f"  → {step.does}", no_color=no_color, err=err, fg="green")
     for item in made.left:
-        say(f"- {item.what}", no_color=no_color)
+        say(f"- {item.what}", no_color=no_color, err=err)
         for way in item.ways:
-            say(f"  ? {way}", no_color=no_color, fg="yellow")
+            say(f"  ? {way}", no_color=no_color, err=err, fg="yellow")
 
 
 def _print_end(
@@ -195,7 +142,7 @@ def _print_end(
 
 
 def _document(
-    made: Recovery, after: Recovery, place: _Place, *, agreed: bool, backup: Path | None,
+    made: Recovery, after: Recovery, place: StackPlace, *, agreed: bool, backup: Path | None,
     failed: list[str],
 ) -> dict[str, Any]:  # fmt: skip
     return {

@@ -24,6 +24,14 @@ _LOCKED = "currently locked"
 _FILE = "file"
 
 
+class NoStack(BadInput):
+    """The backend has no such stack."""
+
+
+class NoState(Missing):
+    """The backend's folder holds no state yet."""
+
+
 @dataclass(frozen=True)
 class State:
     """One stack in one backend.
@@ -56,11 +64,12 @@ class State:
         """The whole document of ``pulumi stack export``; secrets stay encrypted.
 
         Raises:
-            BadInput: the backend has no such stack.
-            Missing: there is no backend, or it cannot be read.
+            NoStack: the backend has no such stack.
+            NoState: the backend's folder holds nothing.
+            Missing: the state cannot be read.
         """
         if self.file_backend is not None and not (self.file_backend / ".pulumi").is_dir():
-            raise Missing(f"there is no state in {self.backend}: it holds no folder .pulumi")
+            raise NoState(f"there is no state in {self.backend}: it holds no folder .pulumi")
         done = self._call("stack", "export")
         if done.code == 0:
             return cast("dict[str, Any]", json.loads(done.stdout))
@@ -68,7 +77,7 @@ class State:
             message = (
                 f"{self.backend} has no stack {self.stack!r}; `pulumi stack ls` lists its stacks"
             )
-            raise BadInput([Problem("STACK", message)])
+            raise NoStack([Problem("STACK", message)])
         raise Missing(f"the state of {self.stack} cannot be read: {done.stderr.strip()}")
 
     def locks(self) -> list[Lock]:

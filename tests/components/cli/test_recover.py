@@ -2,74 +2,15 @@
 
 import io
 import json
-import os
 import socket
 import stat
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support import fake_pulumi
 from support.command_line import CommandLine
-from support.desk import Desk
-
-STACK = "chat.prod.paper"
-URN = f"urn:pulumi:{STACK}::desk::gcp:storage/bucket:Bucket::runtime"
-OTHER = f"urn:pulumi:{STACK}::desk::gcp:storage/bucket:Bucket::logs"
-
-
-def operation(kind: str = "creating", urn: str = URN) -> dict[str, Any]:
-    inputs = {"name": "acme-runtime"}
-    return {"type": kind, "resource": {"urn": urn, "type": urn.split("::")[2], "inputs": inputs}}
-
-
-class Backend:
-    """A file backend with one stack, and a ``pulumi`` that knows only such."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @property
-    def _file(self) -> Path:
-        return self.folder / ".pulumi" / "stacks" / "desk" / f"{STACK}.json"
-
-    def write(self, *pending: dict[str, Any]) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        latest = {"resources": [], "pending_operations": list(pending)}
-        self._file.write_text(json.dumps({"checkpoint": {"latest": latest}}))
-
-    def lock(self, pid: int, host: str) -> Path:
-        folder = self.folder / ".pulumi" / "locks" / "organization" / "desk" / STACK
-        folder.mkdir(parents=True)
-        held = {"pid": pid, "hostname": host, "timestamp": "2026-11-22T05:00:00Z"}
-        (folder / "a.json").write_text(json.dumps(held))
-        return folder / "a.json"
-
-    @property
-    def latest(self) -> dict[str, Any]:
-        return json.loads(self._file.read_text())["checkpoint"]["latest"]
-
-    @property
-    def calls(self) -> list[str]:
-        return (self.folder / "calls").read_text().splitlines()
-
-    @property
-    def backups(self) -> list[Path]:
-        return sorted((self.folder / "recover-backups").glob("*.json"))
-
-
-@pytest.fixture
-def backend(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
-    desk.stack()
-    made = Backend(tmp_path / "state of all")
-    made.write(operation())
-    tools = fake_pulumi.install(tmp_path / "tools")
-    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{made.folder}")
-    monkeypatch.setenv("NO_COLOR", "1")
-    return made
+from support.file_backend import OTHER, STACK, URN, Backend, operation
 
 
 def type_in(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:

@@ -20,7 +20,17 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").r
 BLOCK = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 # `portway` verbs that need neither an engine nor a network: these run here, word for word
-PURE = {"check", "plan", "price", "advise", "compare", "models", "guardrails", "--help", "--version"}
+PURE = {
+    "check",
+    "plan",
+    "price",
+    "advise",
+    "compare",
+    "models",
+    "guardrails",
+    "--help",
+    "--version",
+}
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 

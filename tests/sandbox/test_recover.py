@@ -1,6 +1,8 @@
 """``portway recover`` after the engine or a plugin was killed: nothing twice, and a clean update."""
 
+import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -11,8 +13,9 @@ from typing import Any
 import psutil
 import pytest
 
+from portway.engine.evidence import resources
 from portway.sandbox.layout import Layout
-from portway.sandbox.unfinished import unsettled
+from portway.sandbox.unfinished import stack_files, unsettled
 from support.engine_projects import Project, all_gone, kill_alone, wait_for
 from support.killing import Started, made_more_than_once
 from support.sandbox_project import PORTWAY, SandboxProject, portway, run, start, stop
@@ -91,6 +94,38 @@ def test_a_create_that_the_engine_was_killed_in_is_found_adopted_and_not_made_ag
     )  # fmt: skip
     comes_up_clean(sandbox)
     assert creates(sandbox, SERVICE) == 1
+
+
+def test_a_recovery_that_was_killed_itself_is_begun_again(sandbox: SandboxProject) -> None:
+    up = Started(["pulumi", "--non-interactive", *UP], sandbox.folder, sandbox.environment)
+    up.until(lambda: creates(sandbox, SERVICE), "the service to be in the cloud")
+    started = up.children()
+    up.kill(signal.SIGKILL, group=False)
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+    recovering = Started(
+        [str(PORTWAY), "recover", STACK, "--yes"], sandbox.folder, {**os.environ, "NO_COLOR": "1"}
+    )
+    recovering.until(lambda: is_half_adopted(sandbox), "the adopted service to be in the state")
+    ended = recovering.children()
+    recovering.kill(signal.SIGKILL, group=False)
+    for process in ended:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    assert psutil.wait_procs(ended, timeout=60)[1] == []
+
+    done = portway(sandbox.folder, "recover", STACK, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    comes_up_clean(sandbox)
+    assert creates(sandbox, SERVICE) == 1
+
+
+def is_half_adopted(project: SandboxProject) -> bool:
+    """Whether the state has the service while its recovery has not ended."""
+    files = stack_files(Layout.of_project(project.folder).state)
+    deployment = next(each.deployment for each in files if each.stack == STACK)
+    known = [each["type"] for each in resources(deployment)]
+    journals = Layout.of_project(project.folder).root.glob("recover-backups/*.unfinished")
+    return SERVICE in known and any(journals)
 
 
 def test_what_a_crashed_plugin_left_is_imported_and_not_made_again(

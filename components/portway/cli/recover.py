@@ -68,7 +68,9 @@ def command(
     backup, failed, after = None, list[str](), made
     if agreed:
         backup = place.state.save(document, place.backups)
-        failed = _attempt(lambda: place.state.bring_to_rest(made, document))
+        failed = _attempt(
+            lambda: place.state.bring_to_rest(made, seen.deployment, document, place.backups)
+        )
         after = plan_recovery(stack, place.look()[1], Decisions())
     if as_json:
         print_json(_document(made, after, place, agreed=agreed, backup=backup, failed=failed))
@@ -137,6 +139,11 @@ def _print_end(
         elif made.steps:
             said = "Nothing was done; --yes does what is proposed."
         say(said, no_color=no_color)
+    if after.waits:
+        text = (
+            "What concerns creates waits until every one is decided: the engine drops all at once."
+        )
+        say(text, no_color=no_color)
     count = len(after.steps) + len(after.left)
     say(f"Unresolved: {count}. Run no `pulumi up` before.", no_color=no_color, fg="red")
 

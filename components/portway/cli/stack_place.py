@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from portway.engine.evidence import Evidence
+from portway.engine.evidence import Evidence, remembered
 from portway.spec.project import PROJECT_FILE
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class StackPlace:
     def look(self) -> tuple[dict[str, Any], Evidence]:
         """The state's document, and everything that was seen."""
         document, locks = self.state.read(), self.state.locks()
-        deployment = cast("dict[str, Any]", document["deployment"] or {})
+        state = cast("dict[str, Any]", document["deployment"] or {})
+        deployment = remembered(state, self.state.journal(self.backups))
         if self.clouds is None:
             return document, Evidence(deployment, locks)
         from portway.sandbox.unfinished import in_the_clouds  # noqa: PLC0415 - only the sandbox

@@ -75,15 +75,25 @@ def new_ids(rows: Iterable[tuple[str, str]], deployment: Mapping[str, Any]) -> d
     return found
 
 
-def without_operations(deployment: Mapping[str, Any], creates: Iterable[str]) -> dict[str, Any]:
-    """The deployment without the interrupted creates of those URNs; what else is pending stays."""
-    gone = set(creates)
-    kept = [
-        each
-        for each in pending(deployment)
-        if not (each.get("type") == CREATING and str(each["resource"]["urn"]) in gone)
-    ]
-    return {**deployment, "pending_operations": kept}
+def remembered(
+    deployment: Mapping[str, Any], journal: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The deployment with the operations of ``journal`` still pending.
+
+    ``pulumi stack import`` drops every pending operation (engine 3.259), so that a recovery which is
+    killed after it leaves them in its journal alone.
+    """
+    operations = pending(deployment)
+    now = {str(each["resource"]["urn"]) for each in operations}
+    more = [each for each in journal if str(each["resource"]["urn"]) not in now]
+    return {**deployment, "pending_operations": [*operations, *more]}
+
+
+def known_id(deployment: Mapping[str, Any], urn: str) -> str:
+    """The id under which the state knows ``urn``, before what waits for its deletion; "" for none."""
+    alike = [each for each in resources(deployment) if each["urn"] == urn and each.get("id")]
+    alike.sort(key=lambda each: bool(each.get("delete")))
+    return str(alike[0]["id"]) if alike else ""
 
 
 def decided(seen: Evidence, said: Decisions) -> tuple[dict[str, str], frozenset[str]]:
@@ -138,7 +148,8 @@ def _wrong_id(seen: Evidence, urn: str, identity: str, before: str | None) -> Pr
         return Problem(ADOPT, f"{urn} has no ID; its form is URN=ID")
     if before not in {None, identity}:
         return Problem(ADOPT, f"{urn} is given two IDs, {before} and {identity}; give one")
-    if seen.found is None or identity in seen.found.get(urn, ()):
+    known = known_id(seen.deployment, urn)
+    if seen.found is None or identity in {known, *seen.found.get(urn, ())}:
         return None
     has = ", ".join(seen.found.get(urn, ())) or "nothing"
     return Problem(ADOPT, f"the cloud has no {identity} for {urn}; it has {has}")

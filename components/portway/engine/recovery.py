@@ -16,6 +16,7 @@ from portway.engine.evidence import (
     Evidence,
     Orphan,
     decided,
+    known_id,
     pending,
 )
 from portway.engine.lookups import how_to_look
@@ -40,7 +41,7 @@ class Step:
         what: what happened, and what was seen.
         does: what will be done, as a sentence.
         urn: the resource; "" for a lock.
-        id: under which it is adopted; "" elsewhere.
+        id: under which it is adopted, or the state knows it; "" elsewhere.
         command: for ``import``: the words after ``pulumi``.
     """
 
@@ -89,6 +90,11 @@ class Recovery:
         return not self.steps and not self.left
 
     @property
+    def waits(self) -> bool:
+        """Whether creates wait for one that is not decided: the engine forgets all of them at once."""
+        return any(item.decidable for item in self.left) and (bool(self.ids) or bool(self.never))
+
+    @property
     def never(self) -> frozenset[str]:
         """The creates that are taken for never happened."""
         return frozenset(step.urn for step in self.steps if step.do is Do.NEVER)
@@ -96,7 +102,11 @@ class Recovery:
     @property
     def reads_again(self) -> bool:
         """Whether the resources must be read from their cloud: something was adopted or half done."""
-        return any(step.do in {Do.ADOPT, Do.READ} for step in self.steps)
+        return any(step.do in {Do.ADOPT, Do.READ} or self._has_more(step) for step in self.steps)
+
+    @staticmethod
+    def _has_more(step: Step) -> bool:
+        return step.do is Do.NEVER and bool(step.id)
 
     def has(self, do: Do) -> bool:
         """Whether there is a step of that kind."""
@@ -155,10 +165,9 @@ def _operation(
     saw = f"{what}: {_saw(seen.found is not None, found)}."
     if urn in adopt:
         return _adopt(saw, urn, adopt[urn])
+    known = known_id(seen.deployment, urn)
     if urn in never or (seen.found is not None and not found):
-        return Step(
-            Do.NEVER, saw, "The attempt is forgotten; the next `pulumi up` creates it.", urn
-        )
+        return _forget(what, saw, urn, known, is_said=urn in never)
     if len(found) == 1:
         return _adopt(saw, urn, found[0])
     looks = () if found else tuple(how_to_look(resource))
@@ -169,6 +178,23 @@ def _operation(
         *(() if found else (f"The cloud does not have it: {NEVER} '{urn}'",)),
     )
     return Left(saw, ways, urn, decidable=True)
+
+
+def _forget(what: str, saw: str, urn: str, known: str, *, is_said: bool) -> Step:
+    """A create that left nothing new.
+
+    What the state knows under the same URN is what was to be replaced, or what a recovery adopted
+    that was itself interrupted: either way it is read again.
+    """
+    if not known:
+        return Step(
+            Do.NEVER, saw, "The attempt is forgotten; the next `pulumi up` creates it.", urn
+        )
+    does = f"What the state knows, {known}, is read from its cloud; the attempt is forgotten."
+    if is_said:
+        return Step(Do.NEVER, saw, does, urn, known)
+    nothing_new = f"{what}: the cloud has nothing that the state does not know."
+    return Step(Do.ADOPT, nothing_new, does, urn, known)
 
 
 def _saw(looked: bool, found: Sequence[str]) -> str:  # noqa: FBT001 - two facts, one sentence

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from pulumi.automation import CommandResult
 
 from portway.engine.command import ClosedCommand
 from portway.engine.engine import Engine
-from portway.engine.evidence import resources, without_operations
+from portway.engine.evidence import CREATING, pending, resources
 from portway.engine.recover import Lock, Unresolved, adopted, read_locks
 from portway.engine.recovery import Do, Recovery
 from portway.errors import BadInput, Missing, Problem
@@ -90,16 +90,36 @@ class State:
         """Write ``document`` to a new file in ``into``, for its owner only; returns the file."""
         into.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{self.project}.{self.stack}.{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.json"
-        with open(into / name, "x", encoding="utf-8", opener=_private) as file:
-            json.dump(document, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(into / name, document)
         return into / name
 
-    def bring_to_rest(self, recovery: Recovery, document: Mapping[str, Any]) -> list[str]:
-        """Do every step of ``recovery``, which was planned over ``document``.
+    def journal(self, folder: Path) -> list[dict[str, Any]]:
+        """The operations that a recovery, which did not end, had begun to settle.
 
-        Whoever is killed on the way finds the operations still pending, and can begin again.
+        Raises:
+            Missing: the journal cannot be read.
+        """
+        file = self._journal(folder)
+        if not file.exists():
+            return []
+        try:
+            return cast("list[dict[str, Any]]", json.loads(file.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise Missing(
+                f"{file} is damaged: {error}; compare the stack with the export beside it, and "
+                "remove that file"
+            ) from error
+
+    def bring_to_rest(
+        self, recovery: Recovery, seen: Mapping[str, Any], document: Mapping[str, Any], folder: Path
+    ) -> list[str]:
+        """Do every step of ``recovery``.
+
+        Args:
+            recovery: planned over ``seen``.
+            seen: the deployment with what the journal remembers.
+            document: what ``read`` gave then.
+            folder: of the journal: whoever is killed on the way can begin again.
 
         Returns:
             What was tried and did not succeed, a sentence each.
@@ -115,7 +135,14 @@ class State:
             raise Unresolved(
                 f"{self.stack}: the state has changed since it was read; look at it again"
             )
-        failed = self._settle(recovery, cast("Mapping[str, Any]", document["deployment"] or {}))
+        if recovery.waits or not (recovery.ids or recovery.never):
+            failed: list[str] = []
+            if recovery.has(Do.READ):
+                self._done("refresh", "--yes", "--skip-preview")
+                begun = self.journal(folder)
+                self._remember([each for each in begun if each["type"] == CREATING], folder)
+        else:
+            failed = self._settle(recovery, seen, folder)
         for step in recovery.steps:
             if step.do is Do.IMPORT:
                 done = self._call(*step.command)
@@ -123,23 +150,35 @@ class State:
                     failed.append(f"{step.id} could not be imported: {_said(done)}")
         return failed
 
-    def _settle(self, recovery: Recovery, deployment: Mapping[str, Any]) -> list[str]:
-        if recovery.ids or recovery.never:
-            changed = adopted(deployment, recovery.ids.get)
-            self._replace(without_operations(changed, recovery.never))
+    def _settle(self, recovery: Recovery, seen: Mapping[str, Any], folder: Path) -> list[str]:
+        """Adopt and forget; the engine drops every pending operation at the import."""
+        self._remember(pending(seen), folder)
+        self._replace({**adopted(seen, recovery.ids.get), "pending_operations": []})
         if recovery.reads_again:
             self._done("refresh", "--yes", "--skip-preview")
-        if not recovery.ids:
-            return []
         after = cast("dict[str, Any]", self.read()["deployment"] or {})
         has = {(str(each["urn"]), str(each.get("id"))) for each in resources(after)}
-        kept = {urn for urn, identity in recovery.ids.items() if (urn, identity) in has}
-        self._replace(without_operations(after, kept))
+        lost = {
+            urn: identity for urn, identity in recovery.ids.items() if (urn, identity) not in has
+        }
+        self._remember([each for each in pending(seen) if each["resource"]["urn"] in lost], folder)
         return [
             f"the cloud has nothing under {identity}: {urn} is still undecided"
-            for urn, identity in recovery.ids.items()
-            if urn not in kept
+            for urn, identity in lost.items()
         ]
+
+    def _remember(self, operations: Sequence[Mapping[str, Any]], folder: Path) -> None:
+        file = self._journal(folder)
+        if not operations:
+            file.unlink(missing_ok=True)
+            return
+        part = file.with_suffix(".part")
+        part.unlink(missing_ok=True)
+        _write(part, operations)
+        part.replace(file)
+
+    def _journal(self, folder: Path) -> Path:
+        return folder / f"{self.project}.{self.stack}.unfinished"
 
     def _replace(self, deployment: Mapping[str, Any]) -> None:
         with NamedTemporaryFile("w", suffix=".json") as file:
@@ -162,6 +201,14 @@ class State:
     def _call(self, *words: str) -> CommandResult:
         command = ClosedCommand(self.engine, self.environment)
         return command.call([*words, "--stack", self.stack], self.folder, {})
+
+
+def _write(file: Path, document: object) -> None:
+    """To the disk, for its owner only."""
+    with open(file, "x", encoding="utf-8", opener=_private) as text:
+        json.dump(document, text, indent=2)
+        text.flush()
+        os.fsync(text.fileno())
 
 
 def _private(path: str, flags: int) -> int:

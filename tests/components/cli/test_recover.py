@@ -105,7 +105,7 @@ def test_what_is_adopted_is_read_from_its_cloud_before_the_operation_is_dropped(
     assert backend.latest["pending_operations"] == []
     assert backend.calls == [
         "stack export", "stack export", "stack import", "refresh --yes", "stack export",
-        "stack import", "stack export",
+        "stack export",
     ]  # fmt: skip
     again = portway("recover", STACK, "--adopt", f"{URN}=acme-runtime", "--yes")
     assert (again.code, len(backend.backups)) == (0, 1)
@@ -117,7 +117,46 @@ def test_an_id_that_the_cloud_does_not_have_leaves_the_create_undecided(
     ran = portway("recover", STACK, "--adopt", f"{URN}=ghost", "--yes")
     assert ran.code == 1
     assert f"- the cloud has nothing under ghost: {URN} is still undecided" in ran.out
-    assert backend.latest == {"resources": [], "pending_operations": [operation()]}
+    assert backend.latest == {"resources": [], "pending_operations": []}
+    again = portway("recover", STACK, "--yes")
+    assert again.code == 1
+    assert f"It was interrupted while creating gcp:storage/bucket:Bucket ({URN})" in again.out
+    assert portway("up", STACK).code == 1
+    assert portway("recover", STACK, "--never-happened", URN, "--yes").code == 0
+    assert portway("recover", STACK).code == 0
+
+
+def test_no_create_is_settled_before_every_one_is_decided(
+    backend: Backend, portway: CommandLine
+) -> None:
+    backend.write(operation(), operation(urn=OTHER))
+    ran = portway("recover", STACK, "--never-happened", URN, "--yes")
+    assert ran.code == 1
+    assert backend.latest["pending_operations"] == [operation(), operation(urn=OTHER)]
+    both = ("--never-happened", URN, "--never-happened", OTHER)
+    assert portway("recover", STACK, *both, "--yes").code == 0
+    assert backend.latest["pending_operations"] == []
+
+
+def test_an_update_that_only_the_journal_remembers_is_read_again_once(
+    backend: Backend, portway: CommandLine
+) -> None:
+    backend.write()
+    (backend.folder / "recover-backups").mkdir()
+    journal = backend.folder / "recover-backups" / f"desk.{STACK}.unfinished"
+    journal.write_text(json.dumps([operation("updating")]))
+    assert portway("recover", STACK).code == 1
+    assert portway("recover", STACK, "--yes").code == 0
+    assert "refresh --yes" in backend.calls
+    assert not journal.exists()
+
+
+def test_a_damaged_journal_is_a_clear_error(backend: Backend, portway: CommandLine) -> None:
+    (backend.folder / "recover-backups").mkdir()
+    (backend.folder / "recover-backups" / f"desk.{STACK}.unfinished").write_text("[{")
+    ran = portway("recover", STACK, "--yes")
+    assert (ran.code, ran.out) == (3, "")
+    assert f"desk.{STACK}.unfinished is damaged" in ran.err
 
 
 def test_what_is_not_decided_stays_while_the_rest_is_done(

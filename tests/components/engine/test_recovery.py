@@ -11,7 +11,7 @@ from portway.engine.evidence import (
     Evidence,
     Orphan,
     new_ids,
-    without_operations,
+    remembered,
 )
 from portway.engine.recover import Lock
 from portway.engine.recovery import Do, Left, Recovery, Step, plan_recovery
@@ -202,11 +202,45 @@ def test_what_the_state_knows_was_not_found_for_an_interrupted_replacement() -> 
     assert new_ids([(URN, "old")], known) == {}
 
 
-def test_only_the_named_creates_are_dropped() -> None:
-    before = state(operation(), operation("updating"), operation(urn=OTHER))
-    after = without_operations(before, [URN])
-    assert after == state(operation("updating"), operation(urn=OTHER))
-    assert without_operations(after, [URN]) == after
+def test_a_create_that_a_killed_recovery_had_adopted_is_read_before_it_is_dropped() -> None:
+    half = state(operation(), resources=({"urn": URN, "id": "new"},))
+    made = planned(Evidence(half, found={}))
+    assert made.steps == (
+        Step(
+            Do.ADOPT, f"{INTERRUPTED}: the cloud has nothing that the state does not know.",
+            "What the state knows, new, is read from its cloud; the attempt is forgotten.",
+            URN, "new",
+        ),
+    )  # fmt: skip
+    assert (made.ids, made.never, made.reads_again) == ({URN: "new"}, frozenset(), True)
+    assert planned(Evidence(half, found={}), adopt=[f"{URN}=new"]).ids == {URN: "new"}
+    said = planned(Evidence(half), never=[URN])
+    assert (said.ids, said.never, said.reads_again) == ({}, {URN}, True)
+
+
+def test_of_an_interrupted_replacement_the_new_one_is_adopted_if_there_is_one() -> None:
+    before = state(
+        operation(),
+        resources=({"urn": URN, "id": "older", "delete": True}, {"urn": URN, "id": "old"}),
+    )
+    assert planned(Evidence(before, found={URN: ["new"]})).ids == {URN: "new"}
+    assert planned(Evidence(before, found={})).ids == {URN: "old"}
+
+
+def test_what_a_journal_remembers_is_still_pending_once() -> None:
+    before = state(operation())
+    assert remembered(before, []) == before
+    assert remembered(before, [operation(), operation(urn=OTHER)]) == state(
+        operation(), operation(urn=OTHER)
+    )
+    assert remembered({}, [operation()]) == {"pending_operations": [operation()]}
+
+
+def test_creates_wait_for_the_one_that_is_not_decided() -> None:
+    seen = Evidence(state(operation(), operation(urn=OTHER)))
+    assert planned(seen, never=[URN]).waits
+    assert not planned(seen, never=[URN, OTHER]).waits
+    assert not planned(Evidence(state(operation(), operation("updating", OTHER)))).waits
 
 
 operations = st.builds(

@@ -179,9 +179,9 @@ FindId = Callable[[str], str | None]
 def adopted(deployment: Mapping[str, Any], find_id: FindId) -> dict[str, Any]:
     """The deployment with every interrupted create that the cloud has; refresh it, then ``settled``.
 
-    Such a create becomes a resource with its id, its inputs and its place in the tree. Until it has
-    been refreshed the operation stays: whoever is killed on the way finds it again, and adopting a
-    second time changes nothing. (``pulumi refresh --import-pending-creates`` of engine 3.259 drops
+    Such a create becomes a resource with its id, its inputs and its place in the tree; adopting a
+    second time changes nothing. ``pulumi stack import`` of engine 3.259 drops every pending operation:
+    who may be killed before the refresh keeps a journal, as ``engine.state`` does. (``pulumi refresh --import-pending-creates`` of engine 3.259 drops
     the operations, and the next ``pulumi up`` makes a second copy.)
     """
     resources = list(cast("list[dict[str, Any]]", deployment.get("resources") or []))

@@ -180,15 +180,20 @@ def _takes_others_variables(resource: Resource) -> bool:
 def _elsewhere(
     resource: Resource, told: tuple[Setting, ...], hosts: tuple[str, ...]
 ) -> Iterator[Violation]:
-    """Hosts of telemetry services, wherever else they stand."""
-    whole = [one for one in told if one.is_whole and one.value]
-    paths = {one.path for one in whole}
-    texts = [(one.path, one.value or "") for one in whole if not _is_endpoint(resource, one)]
-    texts += [(one.path, one.value) for one in resource.properties.texts if one.path not in paths]
-    for path, text in texts:
+    """Hosts of telemetry services, wherever else they stand: also beside the hosts that are called."""
+    whole = [(one, one.value) for one in told if one.is_whole and one.value]
+    paths = {one.path for one, _ in whole}
+    texts = [
+        (one.path, text, called(text) if _is_endpoint(resource, one) else ()) for one, text in whole
+    ]
+    others = (one for one in resource.properties.texts if one.path not in paths)
+    texts += [(one.path, one.value, ()) for one in others]
+    for path, text, judged in texts:
         for host, listed in data_hosts(text):
             if listed.use is not Use.TELEMETRY or _SAYS_ONLY.search(path):
                 continue
+            if any(f".{one}".endswith(f".{host}") for one in judged):
+                continue  # judged whole, as what is called
             found = data_fault(host, listed, hosts)
             if found is not None:
                 message = f"names {found.given} ({path}): {found.why}; {_WAY_OUT}"

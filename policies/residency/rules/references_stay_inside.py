@@ -28,7 +28,7 @@ def judge(
     """Refuse each property that names a region outside, once."""
     del stack
     boundary = context.boundary
-    if boundary is None or resource.is_provider or _is_left_out(resource.type):
+    if boundary is None or _is_left_out(resource.type):
         return
     others: set[str] | None = None
     told = {leaf.path for leaf in resource.properties.leaves(*reading(resource).facts.model_routes)}

@@ -77,7 +77,7 @@ def _is_inside(value: str, boundary: Boundary) -> bool:
     """A region, a zone, or the group of one; ``in:eu-locations`` is Google's own list of the EU."""
     group = _GROUP.fullmatch(value)
     place = group["place"] if group else value
-    return boundary.contains(place) or (group is not None and place in boundary.names)
+    return boundary.contains(place)
 
 
 RULE = Rule(

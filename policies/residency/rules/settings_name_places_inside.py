@@ -66,7 +66,7 @@ def _fault(
     if setting.value is None:
         return _unknown(setting, resource, stack) if _names_a_place(setting.name) else None
     for place in _places(setting.name, setting.value):
-        if not boundary.holds(place, resource.type) and not boundary.contains(place):
+        if not boundary.contains(place):
             text = (
                 f"tells a program to work in {shown(place)} ({setting.path}), outside the boundary"
             )

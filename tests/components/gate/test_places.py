@@ -194,3 +194,17 @@ def test_a_type_is_read_by_rows_only_while_there_are_rows() -> None:
 
 def test_boundaries_are_enough_to_choose_from() -> None:
     assert set(PROMISED.split()) <= set(boundaries())
+
+
+def test_before_a_deployment_a_stack_without_a_boundary_is_refused_once_as_a_whole() -> None:
+    given = [
+        provider("aws", "amazon", {"region": "eu-west-1"}),
+        resource(QUEUE, "jobs", {"region": "eu-west-1"}),
+        resource(
+            "aws:ec2/instance:Instance",
+            "vm",
+            {"region": "eu-west-1", "availabilityZone": "eu-west-1a"},
+        ),
+    ]
+    said = judge(given, PACK, {}, is_preview=True).of(REGION)
+    assert [(one.urn, one.level) for one in said] == [("", "mandatory")]

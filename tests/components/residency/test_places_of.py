@@ -211,3 +211,11 @@ def test_a_multi_region_is_never_inside_where_one_of_its_regions_is_outside(
     assert inside.holds(name, product) == (
         reached is not None and all(inside.holds(region) for region in reached)
     )
+
+
+@pytest.mark.parametrize("name", boundaries())
+def test_areas_of_registries_reach_as_far_as_any_product_says(name: str) -> None:
+    """Images are judged as Artifact Registry names places: leaving that out must hide none."""
+    inside = boundary([name])
+    for area in ("us", "europe", "asia", *countries()):
+        assert inside.holds(area, REGISTRY) == inside.holds(area), area

@@ -3,7 +3,6 @@ import random
 from typing import Any
 
 import pytest
-from support.meter_stores import BreakingStore, MemoryStore
 
 from portway.runtime.errors import WireError, upstream_error
 from portway.runtime.log import Record
@@ -12,6 +11,7 @@ from portway.runtime.meter_amounts import TEMPLATE_TOKENS, Amounts, Prices
 from portway.runtime.meter_settings import MeterSettings
 from portway.runtime.pump import Cancelled
 from portway.runtime.upstream import ChatRequest
+from support.meter_stores import BreakingStore, MemoryStore
 
 NOVEMBER = 1795305600.0
 MONTH = "2026-11"

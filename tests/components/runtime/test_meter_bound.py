@@ -9,7 +9,6 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from support.meter_stores import BreakingStore, MemoryStore
 
 from portway.runtime.errors import WireError
 from portway.runtime.log import Record
@@ -17,6 +16,7 @@ from portway.runtime.meter import Meter, Reservation
 from portway.runtime.meter_amounts import Amounts, limit_passed, month_begins, month_of
 from portway.runtime.meter_settings import MeterSettings
 from portway.runtime.upstream import ChatRequest
+from support.meter_stores import BreakingStore, MemoryStore
 
 SKEW_SECONDS = 300
 START = 1796083200.0 - 1800

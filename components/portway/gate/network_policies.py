@@ -13,7 +13,16 @@ from portway.gate.context import ResidencyContext
 from portway.gate.hosts import host_problem
 from portway.gate.policy_pods import ADMIN, CILIUM, OWN, specs
 from portway.gate.values import UNKNOWN
-from portway.gate.workloads import Block, Manifest, blocks_in, child, listed, mapping, plain
+from portway.gate.workloads import (
+    Block,
+    Manifest,
+    blocks_in,
+    child,
+    listed,
+    mapping,
+    plain,
+    unknown_items,
+)
 from portway.residency.boundary import Boundary
 
 _WORLD: Final = frozenset({"all", "world", "world-ipv4", "world-ipv6"})
@@ -147,6 +156,8 @@ def _admin(rule: Block, judged: Judged) -> Iterator[Opening]:
         return
     if plain(rule.value.get("to")) is UNKNOWN:
         yield Opening(rule.at("to"), _LATER, undetermined=True)
+    for unknown in unknown_items(rule.value.get("to"), rule.at("to")):
+        yield Opening(unknown, _LATER, undetermined=True)
     for peer in blocks_in(rule.value.get("to"), rule.at("to")):
         yield from _ranges(peer, "networks", judged)
         yield from _hosts(peer, "domainNames", judged)

@@ -179,6 +179,13 @@ def blocks_in(value: object, path: str) -> Iterator[Block]:
             yield Block(f"{path}[{index}]", cast("Tree", item))
 
 
+def unknown_items(value: object, path: str) -> Iterator[str]:
+    """Where in the list at ``path`` a whole item is known only after deployment."""
+    for index, item in enumerate(() if plain(value) is UNKNOWN else listed(value)):
+        if item is UNKNOWN:
+            yield f"{path}[{index}]"
+
+
 def child(block: Block, name: str) -> Block:
     """The mapping ``name`` of ``block``; an empty one when there is none."""
     return Block(block.at(name), mapping(block.value.get(name)))

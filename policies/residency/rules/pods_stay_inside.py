@@ -21,7 +21,16 @@ from portway.gate.nodes import (
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.values import UNKNOWN
-from portway.gate.workloads import Block, Manifest, anatomy, blocks_in, child, is_object, plain
+from portway.gate.workloads import (
+    Block,
+    Manifest,
+    anatomy,
+    blocks_in,
+    child,
+    is_object,
+    plain,
+    unknown_items,
+)
 from portway.residency.boundary import Boundary
 
 _VIRTUAL: Final = re.compile(
@@ -114,6 +123,8 @@ def _of_affinity(block: Block, boundary: Boundary) -> Iterator[Astray]:
         yield Astray(affinity.at(_REQUIRED), _LATER, undetermined=True)
     terms = list(terms_at(child(affinity, _REQUIRED), "nodeSelectorTerms"))
     yield from alternatives_faults(terms, boundary)
+    for unknown in unknown_items(affinity.value.get(_PREFERRED), affinity.at(_PREFERRED)):
+        yield Astray(unknown, _LATER, undetermined=True)
     for preferred in blocks_in(affinity.value.get(_PREFERRED), affinity.at(_PREFERRED)):
         wanted = child(preferred, "preference")
         terms.append(wanted)
@@ -143,9 +154,11 @@ def _of_tolerations(block: Block) -> Iterator[Astray]:
             yield Astray(toleration.path, what, undetermined=True)
         elif any(isinstance(text, str) and _VIRTUAL.search(text) for text in (key, value)):
             yield Astray(toleration.path, _ELSEWHERE)
+    what = "tolerates nodes that are known only after deployment"
     if plain(block.value["tolerations"]) is UNKNOWN:
-        what = "tolerates nodes that are known only after deployment"
         yield Astray(block.at("tolerations"), what, undetermined=True)
+    for unknown in unknown_items(block.value["tolerations"], block.at("tolerations")):
+        yield Astray(unknown, what, undetermined=True)
 
 
 def _of_node(block: Block, boundary: Boundary) -> Iterator[Astray]:

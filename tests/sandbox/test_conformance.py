@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
 
 MODEL = "ministral-3-8b"
 PUBLISHED = {
-    "chat.prod.lambda-bedrock": {"format-object", "error-context"},
+    "chat.prod.lambda-bedrock": {"format-object"},
 }
 """What docs/endpoint.md says that a target declines."""
 

@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed")]
 
 STACK = "chat.prod.cloud-run"
 SERVICE = "gcp:cloudrunv2/service:Service"
+BUCKET = "gcp:storage/bucket:Bucket"
 SECRET = "gcp:secretmanager/secret:Secret"
 UP = ("up", "--yes", "--skip-preview", "--stack", STACK)
 
@@ -120,7 +121,8 @@ def test_stopping_the_sandbox_during_an_update_ends_it_with_a_sentence(
     project: SandboxProject,
 ) -> None:
     up = Started(["pulumi", "--non-interactive", *UP], project.folder, project.environment)
-    up.until(lambda: made(project, SERVICE), "the service to be in the cloud")
+    # the service itself is made last, and may be there before a loaded machine has stopped anything
+    up.until(lambda: made(project, BUCKET), "the first of it to be in the cloud")
     assert portway(project.folder, "sandbox", "stop").returncode == 0
     assert up.process.wait(60) != 0
     assert "data plane is not running; run `portway sandbox start`" in up.said()

@@ -9,8 +9,10 @@ from .errors import CLIENT_CLOSED, WireError, internal, model_not_found, unavail
 from .exchange import Request, Response, error_response, json_response
 from .jsons import JsonObject
 from .keys import Keys
+from .log import Record
 from .metered import Metering, Unmetered
 from .pump import Cancelled
+from .signals import LogLines, Signals
 from .upstream import Upstream
 
 _METHODS = {
@@ -33,10 +35,12 @@ class App:
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         *,
         metering: Metering | None = None,
+        signals: Signals | None = None,
     ) -> None:
         self._config = config
         self._keys = keys
         self._upstream = upstream
+        self._signals = signals or LogLines()
         self._chat = Chat(config, upstream, metering or Unmetered(), heartbeat_seconds)
         self.draining = False
         """Set while the process winds down: it is then no longer ready."""
@@ -59,6 +63,18 @@ class App:
         record.status = response.status
         response.headers["x-request-id"] = record.request_id
         return response
+
+    @property
+    def metrics_address(self) -> str | None:
+        """Where its signals are scraped, as `host:port`; None where nobody can."""
+        return self._signals.address
+
+    def finish(self, record: Record) -> None:
+        """Log and count a request: nothing more is sent of its answer."""
+        record.end()
+        if record.operation is not None:
+            record.model, record.provider = self._config.model, self._config.provider
+        self._signals.finish(record)
 
     def _route(self, request: Request) -> Response:
         path = request.path

@@ -48,7 +48,6 @@ class Chat:
         """
         body = request.read_body()
         chat = chat_request(body, self._config, request.record.request_id)
-        request.record.model = self._config.model
         request.record.stream = chat.stream
         if not self._slots.acquire(blocking=False):
             raise rate_limited(

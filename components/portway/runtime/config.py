@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .meter_settings import MeterSettings
 
 _LARGEST_PORT = 65535
+# CloudWatch API reference, PutMetricData, Namespace.
+_NAMESPACE = re.compile(r"[0-9A-Za-z.\-_/#][0-9A-Za-z.\-_/# ]{0,254}")
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,255}")
 
 
@@ -47,6 +49,13 @@ class Config:
     port: int = 8080
     aws_region: str | None = None
     meter: "MeterSettings | None" = None
+    metrics_port: int | None = None
+    metrics_namespace: str | None = None
+
+    @property
+    def provider(self) -> str:
+        """The upstream as OpenTelemetry's `gen_ai.provider.name` has it."""
+        return "vllm" if self.bedrock_model is None else "aws.bedrock"
 
     @property
     def bedrock_model(self) -> str | None:
@@ -55,7 +64,7 @@ class Config:
         return rest if head == "bedrock" else None
 
 
-class _Reader:
+class VariableReader:
     """Reads variables and collects faults."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -100,8 +109,9 @@ def read_config(env: Mapping[str, str]) -> Config:
     Raises:
         BadConfig: with every fault, each naming its variable and what it must be.
     """
-    read = _Reader(env)
+    read = VariableReader(env)
     upstream = _upstream(read)
+    metrics_port, metrics_namespace = _metrics(read)
     auth, keys_file, keys_secret = _auth(read)
     bedrock = upstream.startswith("bedrock:")
     region = read.optional("AWS_REGION") or read.optional("AWS_DEFAULT_REGION")
@@ -128,6 +138,8 @@ def read_config(env: Mapping[str, str]) -> Config:
         port=read.integer("PORT", "a TCP port", least=0, default=Config.port),
         aws_region=region,
         meter=_meter(read),
+        metrics_port=metrics_port,
+        metrics_namespace=metrics_namespace,
     )
     if not read.faults and config.max_output_tokens > config.context_tokens:
         read.faults.append(
@@ -136,12 +148,14 @@ def read_config(env: Mapping[str, str]) -> Config:
         )
     if config.port > _LARGEST_PORT:
         read.faults.append(f"PORT is {config.port}; the largest TCP port is {_LARGEST_PORT}")
+    if config.metrics_port and config.metrics_port == config.port:
+        read.faults.append(f"PORTWAY_METRICS names port {config.port}, which is the service's own")
     if read.faults:
         raise BadConfig(tuple(read.faults))
     return config
 
 
-def _model(read: _Reader) -> str:
+def _model(read: VariableReader) -> str:
     model = read.text("PORTWAY_MODEL", "the served model's id")
     if model and not _MODEL.fullmatch(model):
         read.faults.append(
@@ -150,7 +164,7 @@ def _model(read: _Reader) -> str:
     return model
 
 
-def _upstream(read: _Reader) -> str:
+def _upstream(read: VariableReader) -> str:
     upstream = read.text("PORTWAY_UPSTREAM", "http://HOST:PORT or bedrock:<model id>")
     if not upstream or (upstream.startswith("bedrock:") and upstream != "bedrock:"):
         return upstream
@@ -168,7 +182,7 @@ def _upstream(read: _Reader) -> str:
     return upstream
 
 
-def _meter(read: _Reader) -> "MeterSettings | None":
+def _meter(read: VariableReader) -> "MeterSettings | None":
     given = read.optional("PORTWAY_METER")
     if given is None:
         return None
@@ -178,13 +192,32 @@ def _meter(read: _Reader) -> "MeterSettings | None":
     return read_meter(given, int(most) if re.fullmatch(r"[0-9]{1,15}", most) else 1, read.faults)
 
 
-def _upstream_model(read: _Reader, *, bedrock: bool) -> str:
+def _metrics(read: VariableReader) -> tuple[int | None, str | None]:
+    """The port for scrapes, or the CloudWatch namespace; neither where log lines are enough."""
+    given = read.optional("PORTWAY_METRICS")
+    if given is None:
+        return None, None
+    kind, _, value = given.partition(":")
+    if kind == "emf" and _NAMESPACE.fullmatch(value) and not value.startswith("AWS/"):
+        return None, value
+    if kind == "prometheus" and re.fullmatch(r"[0-9]{1,5}", value) and int(value) <= _LARGEST_PORT:
+        if "AWS_LAMBDA_RUNTIME_API" in read.env:
+            read.faults.append("PORTWAY_METRICS is for scrapes, and nobody can scrape a function")
+        return int(value), None
+    read.faults.append(
+        f"PORTWAY_METRICS is {given!r}; it must be prometheus:<port> or emf:<CloudWatch namespace>, "
+        "or be unset"
+    )
+    return None, None
+
+
+def _upstream_model(read: VariableReader, *, bedrock: bool) -> str:
     if bedrock:
         return read.optional("PORTWAY_UPSTREAM_MODEL") or ""
     return read.text("PORTWAY_UPSTREAM_MODEL", "the model name that the HTTP upstream serves")
 
 
-def _auth(read: _Reader) -> tuple[str, str | None, str | None]:
+def _auth(read: VariableReader) -> tuple[str, str | None, str | None]:
     auth = read.text("PORTWAY_AUTH", "api-key or iam")
     file = read.optional("PORTWAY_API_KEYS_FILE")
     secret = read.optional("PORTWAY_API_KEYS_SECRET")

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
-from .app import App
-from .config import Config
 from .errors import CLIENT_CLOSED, WireError, invalid, too_large
-from .exchange import Request, Response, error_response, request_id
+from .exchange import Application, Request, Response, Serving, error_response, request_id
 from .http_wire import (
     Disconnected,
     Head,
@@ -22,7 +20,7 @@ from .http_wire import (
     head_bytes,
     last_chunk,
 )
-from .log import Record, write_request
+from .log import Record
 from .pump import Cancellation, Cancelled
 from .watcher import Watcher
 
@@ -39,8 +37,8 @@ class Connection:
     def __init__(
         self,
         sock: socket.socket,
-        app: App,
-        config: Config,
+        app: Application,
+        config: Serving,
         watcher: Watcher,
         ended: "Callable[[Connection], None]",
     ) -> None:
@@ -113,6 +111,7 @@ class Connection:
             deadline=started + self._config.timeout_seconds,
             record=record,
             cancellation=cancellation,
+            target=target,
         )
         response = self._app.handle(request)
         again = _stays_open(head, version) and body.complete and not self._last
@@ -127,7 +126,7 @@ class Connection:
             self._watcher.unwatch(self._sock)
             if response.stream is not None:
                 response.stream.close()
-            write_request(record)
+            self._app.finish(record)
         if not body.complete:
             self._linger()
         return again
@@ -163,7 +162,7 @@ class Connection:
             self._send(response, "-", "HTTP/1.1", again=False)
             self._linger()
         finally:
-            write_request(record)
+            self._app.finish(record)
 
     def _linger(self) -> None:
         """Let the client read the answer although it is still sending: closing would reset it."""

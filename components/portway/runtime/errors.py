@@ -5,6 +5,19 @@ from .jsons import JsonObject
 CLIENT_CLOSED = 499
 """Logged, never sent: the client hung up before its answer was complete (nginx's convention)."""
 
+OTHER = "_OTHER"
+"""What OpenTelemetry calls an error class that is none of those known."""
+
+CLASSES = frozenset({
+    "client_disconnected", "context_length_exceeded", "deadline_exceeded", "insufficient_quota",
+    "internal_error", "invalid_api_key", "invalid_request_error", "invalid_type", "invalid_value",
+    "keys_unavailable", "meter_unavailable", "method_not_allowed", "missing_required_parameter",
+    "model_not_found", "permission_denied", "rate_limit_exceeded", "request_timeout",
+    "request_too_large", "stopping", "too_many_connections", "unknown_url", "unsupported_parameter",
+    "unsupported_value", "upstream_error", "upstream_unavailable",
+})  # fmt: skip
+"""Every class of error that a request can end with: the wire error's code, its type without one."""
+
 
 class WireError(Exception):
     """A request that fails, as the client will see it.

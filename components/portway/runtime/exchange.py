@@ -20,6 +20,7 @@ class Request:
 
     `path` is percent-decoded and without query; header names are in lower case; `deadline` is a
     `time.monotonic` instant; `read_body` raises `WireError` for a body that cannot be read.
+    `target` is path and query as they were sent.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Request:
     deadline: float
     record: Record
     cancellation: Cancellation = field(default_factory=Cancellation)
+    target: str = ""
 
 
 class BodyStream(Protocol):
@@ -51,6 +53,50 @@ class Response:
     headers: dict[str, str]
     body: bytes = b""
     stream: BodyStream | None = None
+
+
+class Application(Protocol):
+    """What answers requests: a service, or the door before several."""
+
+    draining: bool
+    """Set while the process winds down: it is then no longer ready."""
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request. Every failure is an OpenAI error object; nothing is raised."""
+        ...
+
+    def finish(self, record: Record) -> None:
+        """Log (and count) a request of whose answer nothing more is sent."""
+        ...
+
+
+class Serving(Protocol):
+    """Where an application is served, and within which limits."""
+
+    @property
+    def bind(self) -> str:
+        """The address to listen on."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """The TCP port; 0 takes any."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Requests served at once."""
+        ...
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest request body."""
+        ...
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The deadline of a request."""
+        ...
 
 
 def json_response(status: int, value: object, headers: Mapping[str, str] | None = None) -> Response:

@@ -16,7 +16,7 @@ from .errors import CLIENT_CLOSED, invalid, too_large
 from .exchange import Request, Response, request_id
 from .http_wire import Disconnected, MalformedMessage, TooSlow
 from .jsons import JsonObject, as_object, as_text, decode
-from .log import Record, write_event, write_request
+from .log import Record, write_event
 from .runtime_api import Invocation, RuntimeApi
 
 _MARGIN_SECONDS = 0.5
@@ -54,7 +54,7 @@ def serve_one(app: App, config: Config, api: RuntimeApi, invocation: Invocation)
     finally:
         if response.stream is not None:
             response.stream.close()
-        write_request(request.record)
+        app.finish(request.record)
 
 
 def read_event(invocation: Invocation, config: Config) -> Request | None:

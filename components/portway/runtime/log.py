@@ -1,4 +1,8 @@
-"""One JSON line per request on standard output: what happened, never what was said."""
+"""One JSON line per request on standard output: what happened, never what was said.
+
+Log-based metrics read `operation`, `provider`, `model`, `error`, `duration_seconds`,
+`time_to_first_token_seconds`, `prompt_tokens` and `completion_tokens` off it: their names are fixed.
+"""
 
 import sys
 import threading
@@ -6,19 +10,21 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TextIO
+from urllib.parse import unquote
 
-from .errors import WireError
+from .errors import CLASSES, OTHER, WireError
 from .jsons import JsonObject, encode
 
 _LONGEST_PATH = 200
+_CHAT_PATH = "/v1/chat/completions"
 _lock = threading.Lock()
 
 
 @dataclass
 class Record:
-    """What is remembered of one request until it is logged. Times are `time.monotonic` seconds.
+    """What is remembered of one request until it is logged. `started` is a `time.monotonic` instant.
 
-    `metered_tokens` and `metered_micro_usd` are what the meter counted; without one they are absent.
+    `duration_seconds` grows until `end`. `metered_tokens` and `metered_micro_usd` are what the meter counted; without one they are absent.
     """
 
     request_id: str
@@ -27,19 +33,40 @@ class Record:
     started: float = field(default_factory=time.monotonic)
     status: int = 0
     model: str | None = None
+    provider: str | None = None
     stream: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     metered_tokens: int | None = None
     metered_micro_usd: int | None = None
-    first_token_ms: float | None = None
+    time_to_first_token_seconds: float | None = None
     error: str | None = None
     detail: str | None = None
+    ended_seconds: float | None = None
+
+    @property
+    def operation(self) -> str | None:
+        """`chat` for a request that asks the model, however it ends; None for any other."""
+        return "chat" if unquote(self.path).removesuffix("/") == _CHAT_PATH else None
+
+    @property
+    def duration_seconds(self) -> float:
+        """From its first byte until it ended, or until now."""
+        return _since(self.started) if self.ended_seconds is None else self.ended_seconds
+
+    @property
+    def error_class(self) -> str | None:
+        """Why it failed, from a closed set; None where it did not."""
+        return self.error if self.error is None or self.error in CLASSES else OTHER
+
+    def end(self) -> None:
+        """Note that nothing more is sent."""
+        self.ended_seconds = self.duration_seconds
 
     def first_token(self) -> None:
         """Note that the first piece of the answer is on its way."""
-        if self.first_token_ms is None:
-            self.first_token_ms = _since(self.started)
+        if self.time_to_first_token_seconds is None:
+            self.time_to_first_token_seconds = _since(self.started)
 
     def fail(self, error: WireError) -> None:
         """Note why the request failed."""
@@ -55,13 +82,15 @@ class Record:
             "method": self.method,
             "path": self.path[:_LONGEST_PATH],
             "status": self.status,
+            "operation": self.operation,
+            "provider": self.provider,
             "model": self.model,
             "stream": self.stream,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
-            "first_token_ms": self.first_token_ms,
-            "duration_ms": _since(self.started),
-            "error": self.error,
+            "time_to_first_token_seconds": self.time_to_first_token_seconds,
+            "duration_seconds": self.duration_seconds,
+            "error": self.error_class,
         }
         for name in ("metered_tokens", "metered_micro_usd"):
             if (metered := getattr(self, name)) is not None:
@@ -71,11 +100,9 @@ class Record:
         return line
 
 
-def write_request(record: Record, out: TextIO | None = None) -> None:
-    """Write the request's line, except for health probes that went well."""
-    if record.path in {"/healthz", "/readyz"} and record.error is None:
-        return
-    write(record.line(), out)
+def is_quiet_probe(record: Record) -> bool:
+    """Whether it is a health probe that went well, which nobody reads about."""
+    return record.path in {"/healthz", "/readyz"} and record.error is None
 
 
 def write_event(event: str, severity: str = "INFO", **fields: str | float | None) -> None:
@@ -94,7 +121,7 @@ def write(line: JsonObject, out: TextIO | None = None) -> None:
 
 
 def _since(started: float) -> float:
-    return round((time.monotonic() - started) * 1000, 1)
+    return round(time.monotonic() - started, 4)
 
 
 def _severity(status: int, error: str | None) -> str:

@@ -12,6 +12,7 @@ from .keys import BadKeys, open_keys
 from .log import write_event
 from .metered import open_metering
 from .runtime_api import RuntimeApi, RuntimeApiError
+from .signals import CannotListen, open_signals
 from .upstream import Upstream
 
 EXIT_FAILED = 1
@@ -25,22 +26,29 @@ def main() -> NoReturn:
 
 def run(env: Mapping[str, str]) -> int:
     """Serve with this environment and return the exit code."""
+    if "PORTWAY_ROUTES_FILE" in env:
+        from .door import run_door  # noqa: PLC0415 - only a door needs it
+
+        return run_door(env)
     address = env.get("AWS_LAMBDA_RUNTIME_API")
     api = RuntimeApi(address) if address else None
     try:
         config = read_config(env)
+        keys, upstream = open_keys(config), open_upstream(config)
         metering = open_metering(config)
-        app = App(config, open_keys(config), open_upstream(config), metering=metering)
-    except (BadConfig, BadKeys, ImportError) as error:
+        signals = open_signals(config)
+    except (BadConfig, BadKeys, CannotListen, ImportError) as error:
         message = str(error) if isinstance(error, BadConfig) else f"portway runtime: {error}"
         sys.stderr.write(f"{message}\n")
         if api is not None:
             _report(api, message)
         return EXIT_BAD_CONFIG
+    app = App(config, keys, upstream, metering=metering, signals=signals)
     try:
         return _serve_http(app, config) if api is None else _serve_lambda(app, config, api)
     finally:
         metering.close()
+        signals.close()
 
 
 def handler(event: object, context: object) -> NoReturn:
@@ -85,6 +93,7 @@ def _serve_http(app: App, config: Config) -> int:
         service=config.service,
         model=config.model,
         address="{}:{}".format(*server.address),
+        metrics=app.metrics_address,
     )
     server.serve()
     return 0

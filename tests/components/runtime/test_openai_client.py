@@ -94,7 +94,7 @@ def test_a_stream_has_one_identity_and_usage_only_when_asked(
     assert plain[-1].choices[0].finish_reason == "stop"
     line = runtime.next_line()
     assert (line["stream"], line["prompt_tokens"], line["completion_tokens"]) == (True, 3, 4)
-    assert 0 < line["first_token_ms"] <= line["duration_ms"]
+    assert 0 < line["time_to_first_token_seconds"] <= line["duration_seconds"]
     assert all("usage" not in chunk.model_fields_set for chunk in plain)
     counted = list(
         client.chat.completions.create(

@@ -19,7 +19,7 @@ from portway.gate.billing.values import (
     whole,
 )
 from portway.gate.resource import Resource, Stack
-from portway.gate.values import UNKNOWN, Unknown, document
+from portway.gate.values import UNKNOWN, Known, Unknown, document
 from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
 from portway.pricing.money import SECONDS_PER_MONTH
 
@@ -116,7 +116,7 @@ def _by_instance(
         most=highest,
         concurrency=slots,
         hold_seconds=given["idle_seconds"] if shape.gpus else given["idle_seconds_without_gpu"],
-        start_seconds=given["start_seconds"],
+        start_seconds=_start_seconds(resource, given),
         served_by=shape.accelerator,
         shape=f"{least} to {highest} instances of {shape.text}, billed while they exist",
     )
@@ -142,6 +142,7 @@ def _by_request(
         if largest != 0:
             yield Held(
                 resource.name, where, parts, fewest, largest, slots, hold_seconds=0, start_seconds=1,
+                served_by="door" if _is_door(resource) else "",
                 shape=f"{least} to {highest} instances of {shape.text}, billed while they answer",
             )  # fmt: skip
     for item, sku, units in (
@@ -178,12 +179,31 @@ def _caused(
         for item, sku in (("writes", store["writes"]), ("deletes", store["deletes"])):
             each = Decimal(store[f"{item}_per_request"]) / 100_000
             yield PerUse(resource.name, f"meter {item}", sku, where, each, at_once)
-    for _ in resource.properties.every("template.volumes[].secret.secret"):
+    for number, _ in enumerate(resource.properties.every("template.volumes[].secret.secret")):
+        is_read_each_time = number > 0 and _is_door(resource)
         yield PerUse(
             resource.name, "secret reads", given["secret_reads"], where,
-            Decimal("0.01") / 10_000, at_once,
-            assumed="a mounted secret is read once for each hundred requests",
+            (Decimal(1) if is_read_each_time else Decimal("0.01")) / 10_000, at_once,
+            assumed="a mounted secret is read once for each hundred requests, a door's routes for "
+            "each",
         )  # fmt: skip
+
+
+def _start_seconds(resource: Resource, given: Mapping[str, Any]) -> int:
+    """From the start of an instance to its first answer; some ways to read weights are quicker."""
+    words = [
+        seen.value
+        for seen in resource.properties.every("template.containers[].args[]")
+        if isinstance(seen, Known)
+    ]
+    found = [seconds for word, seconds in given["start_seconds_with"].items() if word in words]
+    return min([given["start_seconds"], *found])
+
+
+def _is_door(resource: Resource) -> bool:
+    """Whether its runtime passes requests on: it then reads its routes, and takes as long as its ends."""
+    names = resource.properties.every("template.containers[].envs[].name")
+    return any(isinstance(seen, Known) and seen.value == "PORTWAY_ROUTES_FILE" for seen in names)
 
 
 def meter_of(resource: Resource) -> str:

@@ -6,6 +6,7 @@ is a set of processes on this machine. An ID token is read, not verified: with p
 """
 
 import asyncio
+import hashlib
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 NO_INSTANCE_BUSY = "Rate exceeded."
 NO_INSTANCE = "The request was aborted because there was no available instance."
+AFFINITY = "GAESA"
+"""The cookie of session affinity, as Google's front end names it."""
+
 PUBLIC_INGRESS = ("", "INGRESS_TRAFFIC_ALL")
 
 Environment = Callable[[str, str], Awaitable[Mapping[str, str]]]
@@ -239,7 +243,9 @@ class Service:
             await _fail(exchange, 503, "Service Unavailable")
 
     async def _serve(self, exchange: Exchange, revision: Revision) -> None:
-        async with revision.pool.use() as instance:
+        keeps = revision.template.keeps_clients
+        known = _cookie(exchange) if keeps else ""
+        async with revision.pool.use(lambda one: _mark(one) == known) as instance:
             trace = uuid.uuid4().hex
             added = [
                 ("x-forwarded-for", "127.0.0.1"),
@@ -248,6 +254,8 @@ class Service:
             ]
             port = instance.port(revision.template.port)
             platform = [("server", "Google Frontend")]
+            if keeps and _mark(instance) != known:
+                platform.append(("set-cookie", f"{AFFINITY}={_mark(instance)}; path=/; HttpOnly"))
             await forward(exchange, port, added=added, answer_headers=platform)
 
     def _refusal(self, exchange: Exchange) -> Refusal | None:
@@ -273,6 +281,16 @@ def _not_ready(revision: str, template: Template, error: StartFailed) -> str:
         port = declared.startup.port if declared.startup else template.port
         why = f"The user-provided container failed to start and listen on the port defined provided by the PORT={port} environment variable within the allocated timeout. This can happen when the container port is misconfigured or if the timeout is too short. Logs for this revision might contain more information. ({error.container}: {error})"
     return f"Revision '{revision}' is not ready and cannot serve traffic. {why}"
+
+
+def _cookie(exchange: Exchange) -> str:
+    """The mark of the instance that the client met before; "" where it sends none back."""
+    pairs = (pair.strip().partition("=") for pair in (exchange.header("cookie") or "").split(";"))
+    return next((value for name, _, value in pairs if name == AFFINITY), "")
+
+
+def _mark(instance: Instance) -> str:
+    return hashlib.sha256(str(instance.folder).encode()).hexdigest()[:16]
 
 
 async def _fail(exchange: Exchange, status: int, message: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -14,6 +15,8 @@ from portway.sandbox.dataplane.world import PlatformError, World, child, items, 
 from portway.sandbox.store import Json, Row
 
 DEFAULT_PORT = 8080
+STREAMED = "gs"
+_BUCKET_URL = re.compile(r"^gs://([^/]+)")
 DEFAULT_CONCURRENCY = 80
 DEFAULT_MAX_INSTANCES = 100
 DEFAULT_TIMEOUT_SECONDS = 300.0
@@ -28,6 +31,7 @@ class Template:
     Attributes:
         ingress_container: the one that gets the requests.
         port: where it listens, as declared.
+        keeps_clients: a client that sends its cookie back meets the same instance, while it can.
         digest: of what was declared, so that equal templates are one revision.
     """
 
@@ -39,6 +43,7 @@ class Template:
     least: int
     most: int
     timeout_seconds: float
+    keeps_clients: bool
     digest: str
 
 
@@ -71,6 +76,7 @@ def read_template(row: Row, world: World, revision: str) -> Template:
         for index, each in enumerate(declared)
     ]
     volumes = {text(v, "name"): reader.volume(v) for v in items(template, "volumes")}
+    volumes |= {f"{STREAMED}-{bucket}": reader.streamed(bucket) for bucket in _streamed(declared)}
     service, own = child(row.inputs, "scaling"), child(template, "scaling")
     default_most = number(own, "maxInstanceCount", 0) or DEFAULT_MAX_INSTANCES
     return Template(
@@ -83,6 +89,7 @@ def read_template(row: Row, world: World, revision: str) -> Template:
         least=int(max(number(service, "minInstanceCount", 0), number(own, "minInstanceCount", 0))),
         most=int(number(service, "maxInstanceCount", 0) or default_most),
         timeout_seconds=_seconds(text(template, "timeout")) or DEFAULT_TIMEOUT_SECONDS,
+        keeps_clients=template.get("sessionAffinity") is True,
         digest=template_digest(row),
     )
 
@@ -98,6 +105,10 @@ class Reader:
     def secret(self, secret: str, version: str) -> bytes:
         """A secret's payload."""
         return secret_value(self._world, self._scope, secret, version, self._account)
+
+    def streamed(self, bucket: str) -> Files:
+        """The files of a bucket that a container reads by itself."""
+        return bucket_files(self._world, self._scope, bucket, self._account, doing="reading from")
 
     def volume(self, declared: Json) -> Files:
         """The files of one volume."""
@@ -135,11 +146,16 @@ def _container(
         name=_name(declared, index),
         image=text(declared, "image"),
         command=tuple(map(str, items(declared, "commands"))),
-        arguments=tuple(map(str, items(declared, "args"))),
+        arguments=tuple(
+            _BUCKET_URL.sub(rf"/{STREAMED}/\1", str(word)) for word in items(declared, "args")
+        ),
         environment={**_environment(declared, reader), **platform},
-        mounts=tuple(
-            Mount(text(m, "mountPath"), text(m, "name"), text(m, "subPath"))
-            for m in items(declared, "volumeMounts")
+        mounts=(
+            *(
+                Mount(text(m, "mountPath"), text(m, "name"), text(m, "subPath"))
+                for m in items(declared, "volumeMounts")
+            ),
+            *(Mount(f"/{STREAMED}/{b}", f"{STREAMED}-{b}") for b in _streamed([declared])),
         ),
         ports=tuple(ports),
         startup=_probe(startup, ports, _startup_default(ports) if is_ingress else None),
@@ -148,6 +164,12 @@ def _container(
         after=tuple(map(str, items(declared, "dependsOns"))),
         has_gpu=text(limits, "nvidia.com/gpu") not in ("", "0"),
     )
+
+
+def _streamed(declared: Any) -> list[str]:  # noqa: ANN401 - a list of objects
+    """Buckets that a container is told to read weights from by itself; here they are folders."""
+    words = [str(word) for each in declared for word in items(each, "args")]
+    return sorted({found[1] for word in words if (found := _BUCKET_URL.match(word))})
 
 
 def _environment(declared: Json, reader: Reader) -> dict[str, str]:

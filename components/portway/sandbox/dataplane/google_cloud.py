@@ -80,8 +80,10 @@ def secret_value(world: World, scope: str, secret: str, version: str, reader: st
     return _payload(wanted[-1])
 
 
-def bucket_files(world: World, scope: str, bucket: str, reader: str) -> dict[str, bytes | Path]:
-    """The objects of a bucket by name, as ``reader`` may see them.
+def bucket_files(
+    world: World, scope: str, bucket: str, reader: str, *, doing: str = "mounting volume for"
+) -> dict[str, bytes | Path]:
+    """The objects of a bucket by name, as ``reader`` may see them while ``doing`` something with it.
 
     Raises:
         PlatformError: ``reader`` may not read the bucket.
@@ -90,7 +92,7 @@ def bucket_files(world: World, scope: str, bucket: str, reader: str) -> dict[str
     allowed = _granted(world, scope, BUCKET_MEMBERS, "bucket", name, OBJECT_READERS)
     if not {f"serviceAccount:{reader}", ANYBODY} & allowed:
         raise PlatformError(
-            f"mounting volume for bucket {name} failed: {reader} does not have storage.objects.list access to the Google Cloud Storage bucket. Grant it roles/storage.objectViewer on the bucket."
+            f"{doing} bucket {name} failed: {reader} does not have storage.objects.list access to the Google Cloud Storage bucket. Grant it roles/storage.objectViewer on the bucket."
         )
     found: dict[str, bytes | Path] = {}
     for row in world.of(BUCKET_OBJECT):

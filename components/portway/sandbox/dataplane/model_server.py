@@ -3,7 +3,7 @@
 It deviates from the OpenAI API where vLLM does (the measured list in the product's conformance notes):
 ``{"error": "Unauthorized"}`` for a wrong key, no ``GET /v1/models/{id}``, integer error codes, the
 default model when none is named, ``{"detail": …}`` for unknown paths and methods. Simulated: no
-weights are loaded, text comes from ``portway.sandbox.dataplane.text``, sampling parameters are accepted
+weights are loaded (a folder must hold a description and one file of them), text comes from ``portway.sandbox.dataplane.text``, sampling parameters are accepted
 and change nothing, ``/v1/completions`` and the other routes of vLLM are not there.
 
 Run as ``python -m portway.sandbox.dataplane.model_server <vllm serve arguments>``.
@@ -26,7 +26,7 @@ from portway.sandbox.dataplane.front import Exchange, Front
 from portway.sandbox.dataplane.openai_wire import ChatRequest, Rejected, error_body, read_request
 from portway.sandbox.dataplane.settings import Settings
 from portway.sandbox.dataplane.text import count
-from portway.sandbox.dataplane.vllm_arguments import Options
+from portway.sandbox.dataplane.vllm_arguments import Options, why_not_loaded
 
 log = logging.getLogger("vllm")
 
@@ -193,6 +193,9 @@ def main() -> None:
     options = Options(sys.argv[1:])
     if not os.environ.get("NVIDIA_VISIBLE_DEVICES"):
         log.error("RuntimeError: Failed to infer device type: the container was given no GPU")
+        sys.exit(1)
+    if trouble := why_not_loaded(options, os.environ):
+        log.error(trouble)
         sys.exit(1)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(options, Settings.from_environment()))

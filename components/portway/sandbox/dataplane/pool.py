@@ -98,14 +98,14 @@ class Pool(Generic[M]):
         return self._waiting + sum(slot.active for slot in self._slots)
 
     @asynccontextmanager
-    async def use(self) -> AsyncGenerator[M]:
-        """A member for one use, made if there is none to spare.
+    async def use(self, prefer: Callable[[M], bool] | None = None) -> AsyncGenerator[M]:
+        """A member for one use, made if there is none to spare; one that is preferred, if it has room.
 
         Raises:
             Exhausted: none became free in time.
             StartFailed: the one that was made for this use did not start.
         """
-        slot = await self._acquire()
+        slot = await self._acquire(prefer)
         try:
             yield slot.member
         finally:
@@ -133,13 +133,13 @@ class Pool(Generic[M]):
         self._changed.fire()
         await asyncio.gather(*(slot.member.stop() for slot in slots))
 
-    async def _acquire(self) -> _Slot[M]:
+    async def _acquire(self, prefer: Callable[[M], bool] | None) -> _Slot[M]:
         failures = self._failures
         deadline = time.monotonic() + self.limits.queue_seconds
         self._waiting += 1
         try:
             while not self._closing:
-                slot = self._free()
+                slot = self._free(prefer)
                 if slot is not None:
                     slot.active += 1
                     return slot
@@ -155,12 +155,13 @@ class Pool(Generic[M]):
         finally:
             self._waiting -= 1
 
-    def _free(self) -> _Slot[M] | None:
+    def _free(self, prefer: Callable[[M], bool] | None) -> _Slot[M] | None:
         usable = [
             slot for slot in self._slots
             if slot.started and slot.member.alive and slot.active < self.limits.concurrency
         ]  # fmt: skip
-        return max(usable, key=lambda slot: slot.active, default=None)
+        preferred = [slot for slot in usable if prefer is not None and prefer(slot.member)]
+        return max(preferred or usable, key=lambda slot: slot.active, default=None)
 
     def _grow(self) -> None:
         starting = sum(not slot.started for slot in self._slots)

@@ -5,7 +5,9 @@ accepted, and an option that it does not have ends the process, as there.
 """
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from portway.sandbox.dataplane.text import Identity, published_precision
 
@@ -38,6 +40,10 @@ _PRECISIONS = {
     "float32": "fp32",
     "float": "fp32",
 }
+
+
+_PINNED = re.compile(r"(?:^|/)([^/]+/[^/]+)/([0-9a-f]{40})/?$")
+_DESCRIBED = ("config.json", "params.json")
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,10 +87,9 @@ class Options:
         given = Parser().parse_args(list(arguments))
         self.weights: str = given.model_tag or given.model
         self.names: list[str] = given.served_model_name or [self.weights]
+        name, revision = _whose(self.weights, given.revision)
         self.identity = Identity(
-            self.weights,
-            given.revision or "main",
-            _precision(self.weights, given.revision or "main", given.quantization, given.dtype),
+            name, revision, _precision(name, revision, given.quantization, given.dtype)
         )
         self.host: str = given.host or "127.0.0.1"
         self.port: int = given.port
@@ -92,6 +97,30 @@ class Options:
         self.sequences: int = given.max_num_seqs
         self.keys: list[str] = given.api_key or []
         self.calls_tools: bool = given.enable_auto_tool_choice
+
+
+def why_not_loaded(options: Options, environment: Mapping[str, str]) -> str | None:
+    """Why the weights are not to be had: not in the folder, or only on a hub that may not be asked."""
+    folder = Path(options.weights)
+    if not options.weights.startswith("/"):
+        if environment.get("HF_HUB_OFFLINE") != "1":
+            return None
+        return (
+            f"LocalEntryNotFoundError: {options.weights} is not in the cache, and outgoing traffic has been "
+            "disabled (HF_HUB_OFFLINE)"
+        )
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
+    if not held & set(_DESCRIBED) or not any(name.endswith(".safetensors") for name in held):
+        return (
+            f"ValueError: Invalid repository ID or local directory specified: '{options.weights}'"
+        )
+    return None
+
+
+def _whose(weights: str, revision: str | None) -> tuple[str, str]:
+    """What the weights are: a folder says it by its last three names, as a hub keeps them."""
+    found = _PINNED.search(weights) if weights.startswith("/") else None
+    return (found[1], found[2]) if found else (weights, revision or "main")
 
 
 def _precision(weights: str, revision: str, quantization: str | None, dtype: str) -> str:

@@ -8,7 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from portway.sandbox.providers import google_guards, google_run, google_secrets, google_storage
+from portway.sandbox.providers import (
+    google_guards,
+    google_network,
+    google_run,
+    google_secrets,
+    google_storage,
+)
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, object_at
 from portway.sandbox.providers.cloud import Cloud, CloudError, Code, Failure, Request, State
 from portway.sandbox.providers.differences import Difference, Kind
@@ -38,6 +44,7 @@ class GoogleCloud(StoredCloud):
     lower_names = True
     behaviours: ClassVar[Mapping[str, Behaviour]] = {
         **google_guards.BEHAVIOURS,
+        **google_network.BEHAVIOURS,
         **google_run.BEHAVIOURS,
         **google_secrets.BEHAVIOURS,
         **google_storage.BEHAVIOURS,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from portway.sandbox.providers import quotas
-from portway.sandbox.providers.behaviour import nested, object_at, objects_at
+from portway.sandbox.providers.behaviour import Deployed, nested, object_at, objects_at
 from portway.sandbox.providers.wire import Json
 
 if TYPE_CHECKING:
@@ -54,12 +54,17 @@ def shape(inputs: Json) -> Iterator[str]:
             yield f"template.containers[{index}].resources.cpu_idle: CPU throttling must be disabled in order to set GPU requirements."
 
 
-def over_quota(cloud: "StoredCloud", inputs: Json) -> Iterator[str]:
-    """What the deploy gate says: maximum instances times what one instance takes, against the quotas."""
+def over_quota(cloud: "StoredCloud", deployed: Deployed) -> Iterator[str]:
+    """What the deploy gate says: maximum instances times what one instance takes, against the quotas.
+
+    Where a GPU is added to a service that had none, the revisions from before count too, each with its
+    own maximum, until they are deleted.
+    """
+    inputs = deployed.inputs
     region = str(inputs.get("location"))
     path, maximum = _maximum(inputs)
     if wanted(inputs):
-        yield from _gpu_quota(cloud, inputs, path, maximum)
+        yield from _gpu_quota(cloud, inputs, path, maximum + _stale(deployed))
     milli = int(sum(_cpu(limits.get("cpu", "1")) for _, limits in _limits(inputs)) * 1000)
     memory = sum(quantity(limits.get("memory", "512Mi")) or 0 for _, limits in _limits(inputs))
     capped = nested(inputs, f"{path}.maxInstanceCount") is not None
@@ -114,6 +119,14 @@ def _gpu_quota(cloud: "StoredCloud", inputs: Json, path: str, maximum: int) -> I
             f"{_snake(path)}.max_instance_count: Max instances must be set to {allowed} or fewer in order to set GPU "
             f"requirements. {_REQUEST} Quota violated: {quota} requested: {maximum} allowed: {allowed}"
         )
+
+
+def _stale(deployed: Deployed) -> int:
+    """Instances that revisions without a GPU could still ask for."""
+    before = deployed.before
+    if before is None or wanted(before.inputs):
+        return 0
+    return _maximum(before.inputs)[1]
 
 
 def _maximum(inputs: Json) -> tuple[str, int]:

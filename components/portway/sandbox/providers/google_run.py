@@ -5,7 +5,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from portway.sandbox.providers import google_gpu, google_secrets, type_facts
+from portway.sandbox.providers import (
+    google_gpu,
+    google_network,
+    google_secrets,
+    google_template,
+    type_facts,
+)
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, nested, object_at, objects_at
 from portway.sandbox.providers.cloud import CloudError, Code, Request
 from portway.sandbox.providers.wire import Json
@@ -37,8 +43,8 @@ def admit(cloud: "StoredCloud", deployed: Deployed) -> None:
         raise CloudError(
             Code.PERMISSION_DENIED, f"Error {verb} Service: googleapi: Error 403: {text}, forbidden"
         )
-    problems = [text for rule in _RULES for text in rule(deployed.inputs)]
-    problems = problems or list(google_gpu.over_quota(cloud, deployed.inputs))
+    problems = violations(deployed.inputs)
+    problems = problems or list(google_gpu.over_quota(cloud, deployed))
     if problems:
         lines = "\n".join(problems)
         text = f"Error {verb} Service: googleapi: Error 400: {lines}"
@@ -57,8 +63,11 @@ def flaw(cloud: "StoredCloud", deployed: Deployed) -> str | None:
     account = _account(deployed) or (
         f"{cloud.values(SERVICE, deployed.inputs)['number']}-compute@developer.gserviceaccount.com"
     )
-    found = google_secrets.flaw(cloud, deployed, account)
-    return found or _probe_budget(deployed.inputs)
+    return (
+        google_network.flaw(cloud, deployed)
+        or google_secrets.flaw(cloud, deployed, account)
+        or _probe_budget(deployed.inputs)
+    )
 
 
 def outputs(cloud: "StoredCloud", deployed: Deployed, known: Json) -> Json:
@@ -167,6 +176,9 @@ def _scaling(inputs: Json) -> Iterator[str]:
     for path in ("scaling", "template.scaling"):
         scaling = object_at(inputs, path)
         low, high = scaling.get("minInstanceCount"), scaling.get("maxInstanceCount")
+        for said, value in (("min_instance_count", low), ("max_instance_count", high)):
+            if value is not None and int(value) < 0:
+                yield f"{path}.{said}: must not be negative."
         if low is not None and high is not None and int(high) < int(low):
             yield (
                 f"{path}.max_instance_count: must be greater than or equal to min_instance_count."
@@ -244,6 +256,11 @@ def _probes(inputs: Json) -> Iterator[str]:
                     yield f"{where}: {snake} must be a number between 0 and {limit}."
 
 
+def violations(inputs: Json) -> list[str]:
+    """Everything that the API refuses of a service before it looks at anything else."""
+    return [text for rule in _RULES for text in rule(inputs)]
+
+
 def _probe_budget(inputs: Json) -> str | None:
     gpu = google_gpu.wanted(inputs)
     limit = _GPU_STARTUP_LIMIT_SECONDS if gpu else _STARTUP_LIMIT_SECONDS
@@ -261,4 +278,5 @@ def _probe_budget(inputs: Json) -> str | None:
 
 _RULES: tuple[Callable[[Json], Iterator[str]], ...] = (
     _names, _timing, _scaling, _traffic, _ports_and_env, _mounts, _probes, google_gpu.shape,
+    google_network.shape, google_template.violations,
 )  # fmt: skip

@@ -1,6 +1,8 @@
 """Cloud Run with NVIDIA L4 GPUs: the runtime beside vLLM in one instance."""
 
-from portway.target import Capabilities, Target
+from portway.target import Capabilities, DoorKind, Target
+from portway.targets.cloud_run import door
+from portway.targets.cloud_run.door_shapes import DoorOptions
 from portway.targets.cloud_run.facts import FACTS
 from portway.targets.cloud_run.meters import meters
 from portway.targets.cloud_run.options import CloudRunOptions
@@ -28,4 +30,11 @@ TARGET = Target(
     regions=regions,
     place=place,
     without=WITHOUT,
+    doors={
+        door.KIND: DoorKind(
+            plan=door.plan,
+            component="portway.targets.cloud_run.door_component:CloudRunDoor",
+            options=DoorOptions,
+        )
+    },
 )

@@ -31,13 +31,18 @@ class CloudRunService(pulumi.ComponentResource):
         )
         keys = make_keys(self, name, plan.keys)
         needed = [*self._key_secrets(keys), *self._code(), self._image_mirror()]
+        needed += [
+            self._weights_reader(number, bucket)
+            for number, bucket in enumerate(plan.weight_buckets, start=1)
+        ]
         needed += meter_stores(name, plan, self._account.member, self._child)
         self._service = self._run(needed)
         callers = [self._caller(number, who) for number, who in enumerate(plan.invokers, start=1)]
         watchers(name, plan, self._child)
         # Callable only once a caller is allowed: whoever uses the URL must wait for the bindings.
-        ready = pulumi.Output.all(*[caller.id for caller in callers])
-        self.endpoint = pulumi.Output.all(self._service.uri, ready).apply(lambda both: str(both[0]))
+        ready = pulumi.Output.all(self._service.id, *[caller.id for caller in callers])
+        address = self._service.uri if plan.hostname is None else f"https://{plan.hostname}"
+        self.endpoint = pulumi.Output.all(address, ready).apply(lambda both: str(both[0]))
         self.region = self._service.location
         self.identity = self._account.email
         self.api_key = next(iter(keys), None)
@@ -106,6 +111,15 @@ class CloudRunService(pulumi.ComponentResource):
             ),
         ]
 
+    def _weights_reader(self, number: int, bucket: str) -> pulumi.Resource:
+        return storage.BucketIAMMember(
+            f"{self._prefix}-weights-reader-{number}",
+            bucket=bucket,
+            role="roles/storage.objectViewer",
+            member=self._account.member,
+            opts=self._child,
+        )
+
     def _image_mirror(self) -> pulumi.Resource:
         return artifactregistry.Repository(
             f"{self._prefix}-images",
@@ -135,7 +149,9 @@ class CloudRunService(pulumi.ComponentResource):
             labels=plan.labels,
             ingress=plan.ingress,
             launch_stage="GA",
-            invoker_iam_disabled=False,
+            default_uri_disabled=plan.hostname is not None,
+            custom_audiences=list(plan.audiences) or None,
+            invoker_iam_disabled=plan.invoker_iam_disabled,
             deletion_protection=plan.deletion_protection,
             scaling=cloudrunv2.ServiceScalingArgs(
                 scaling_mode="AUTOMATIC",
@@ -161,7 +177,9 @@ class CloudRunService(pulumi.ComponentResource):
         buckets = [
             cloudrunv2.ServiceTemplateVolumeArgs(
                 name=mount.volume,
-                gcs=cloudrunv2.ServiceTemplateVolumeGcsArgs(bucket=mount.bucket, read_only=True),
+                gcs=cloudrunv2.ServiceTemplateVolumeGcsArgs(
+                    bucket=mount.bucket, read_only=True, mount_options=list(mount.options) or None
+                ),
             )
             for mount in plan.bucket_mounts
         ]
@@ -170,10 +188,11 @@ class CloudRunService(pulumi.ComponentResource):
             execution_environment="EXECUTION_ENVIRONMENT_GEN2",
             timeout=f"{plan.timeout_seconds}s",
             max_instance_request_concurrency=plan.concurrency,
-            session_affinity=False,
+            session_affinity=plan.session_affinity,
             labels=plan.labels,
             node_selector=cloudrunv2.ServiceTemplateNodeSelectorArgs(accelerator=plan.accelerator),
             gpu_zonal_redundancy_disabled=plan.gpu_zonal_redundancy_disabled,
+            vpc_access=_vpc_access(plan),
             volumes=[*buckets, *map(_secret_volume, plan.secret_mounts)],
             containers=[_container(container) for container in plan.containers],
         )
@@ -188,6 +207,17 @@ class CloudRunService(pulumi.ComponentResource):
             member=member,
             opts=self._child,
         )
+
+
+def _vpc_access(plan: CloudRunPlan) -> cloudrunv2.ServiceTemplateVpcAccessArgs | None:
+    for one in plan.interfaces:
+        interface = cloudrunv2.ServiceTemplateVpcAccessNetworkInterfaceArgs(
+            network=one.network, subnetwork=one.subnetwork, tags=list(one.tags) or None
+        )
+        return cloudrunv2.ServiceTemplateVpcAccessArgs(
+            egress=one.egress, network_interfaces=[interface]
+        )
+    return None
 
 
 def _secret_volume(mount: SecretMount) -> cloudrunv2.ServiceTemplateVolumeArgs:

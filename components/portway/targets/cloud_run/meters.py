@@ -8,13 +8,13 @@ from typing import Final
 from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
 from portway.pricing.money import SECONDS_PER_MONTH
 from portway.target import Plan
+from portway.targets.cloud_run.door_meters import door_meters
+from portway.targets.cloud_run.door_shapes import CloudRunDoorPlan
 from portway.targets.cloud_run.shapes import CloudRunPlan, Container
+from portway.targets.cloud_run.weights import START_SECONDS, STREAMED_START_SECONDS, STREAMER
 
 IDLE_SECONDS: Final = 600
 """About instance autoscaling in Cloud Run services: GPU instances stay up to ten minutes."""
-
-START_SECONDS: Final = 433
-"""Llama 3.1 8B with vLLM on one L4, weights from the hub (accelerated-platforms, Google's docs)."""
 
 FREE_CPU_SECONDS: Final = Decimal(240_000)
 FREE_GIB_SECONDS: Final = Decimal(450_000)
@@ -38,6 +38,12 @@ GLOBAL: Final = "global"
 """Where Google's monitoring is: it is sold in no region."""
 
 READS_PER_REQUEST: Final = Decimal("0.01")
+_INSIDE: Final = {
+    "INGRESS_TRAFFIC_INTERNAL_ONLY": "answers stay inside Google's network and region",
+    "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER": (
+        "answers leave through a load balancer, whose traffic is billed where it was made"
+    ),
+}
 _UNITS: Final = {"": Decimal(1), "m": Decimal("0.001"), "Mi": Decimal(1) / 1024, "Gi": Decimal(1)}
 
 
@@ -47,6 +53,8 @@ def meters(plan: Plan) -> tuple[Meter, ...]:
     Raises:
         TypeError: it is another target's plan.
     """
+    if isinstance(plan, CloudRunDoorPlan):
+        return door_meters(plan)
     if not isinstance(plan, CloudRunPlan):
         raise TypeError(f"{plan.target} has meters of its own")
     return (*_service(plan), *_keys(plan), *_beside(plan), *_meter(plan), *_watch(plan))
@@ -74,7 +82,7 @@ def _service(plan: CloudRunPlan) -> Iterator[Meter]:
         most=plan.max_instances,
         concurrency=plan.concurrency,
         hold_seconds=IDLE_SECONDS,
-        start_seconds=START_SECONDS,
+        start_seconds=_start_seconds(plan),
         served_by=plan.accelerator,
         shape=(
             f"{plan.min_instances} to {plan.max_instances} instances of {gpu.units} {plan.accelerator} "
@@ -90,11 +98,17 @@ def _service(plan: CloudRunPlan) -> Iterator[Meter]:
             "for each output token",
         )  # fmt: skip
     else:
-        yield NoCharge("service", "egress", "answers stay inside Google's network and region")
+        yield NoCharge("service", "egress", _INSIDE[plan.ingress])
     yield PerUse(
         "service", "logs", "logs", plan.region, LOG_BYTES / GIB, most,
         assumed=f"one line of {LOG_BYTES} bytes is logged for each request",
     )  # fmt: skip
+
+
+def _start_seconds(plan: CloudRunPlan) -> int:
+    """A mounted bucket is not known to start sooner than the hub; a parallel reading is."""
+    streamed = any(STREAMER in container.args for container in plan.containers)
+    return STREAMED_START_SECONDS if streamed else START_SECONDS
 
 
 def _keys(plan: CloudRunPlan) -> Iterator[Meter]:
@@ -120,6 +134,11 @@ def _beside(plan: CloudRunPlan) -> Iterator[Meter]:
         assumed=f"the mirror of images keeps {IMAGES_GIB} GiB",
     )  # fmt: skip
     yield NoCharge("identity", "service account", "service accounts cost nothing")
+    for number, bucket in enumerate(plan.weight_buckets, start=1):
+        yield NoCharge(
+            f"weights-reader-{number}", "permission",
+            f"permissions cost nothing; the storage of {bucket} is billed where it was made",
+        )  # fmt: skip
     for number, _ in enumerate(plan.invokers, start=1):
         yield NoCharge(f"caller-{number}", "permission", "permissions cost nothing")
 

@@ -14,7 +14,7 @@ from portway.options import read_options
 from portway.runtime_env import runtime_env
 from portway.spec import InferenceServiceSpec
 from portway.target import MeterPlan, Placement
-from portway.targets.cloud_run import guards, refusals
+from portway.targets.cloud_run import guards, network, refusals, weights
 from portway.targets.cloud_run.options import CloudRunOptions
 from portway.targets.cloud_run.shapes import (
     BucketMount,
@@ -33,8 +33,7 @@ GRACE_SECONDS: Final = 10
 """How much later than the runtime the platform gives up, so that a late answer is an OpenAI error."""
 
 ENGINE_START_SECONDS: Final = 300
-DOWNLOAD_SECONDS_PER_GB: Final = 40
-"""A generous start: compilation and CUDA graphs, and the weights at a slow 200 Mbit/s."""
+"""A generous start without the weights: compilation and CUDA graphs."""
 
 PROBE_PERIOD_SECONDS: Final = 10
 CODE_MOUNT: Final = "/opt/portway"
@@ -55,6 +54,8 @@ def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> Clou
     reasons += without_a_meter(spec, limits_of_use(spec))
     if options is not None:
         reasons += refusals.of_options(spec, model, options)
+        reasons += weights.refusals(model, options)
+        reasons += network.refusals(spec, placement, options)
         reasons += guards.refusals(spec, options)
     if reasons or options is None:
         raise Refused(TARGET_NAME, reasons)
@@ -99,8 +100,14 @@ def _plan(
         key_secrets=secrets if has_keys else (),
         code=code,
         image_repository=repository,
-        invokers=("allUsers",) if has_keys else options.invokers,
-        ingress=_INGRESS[spec.access.reach],
+        weight_buckets=weights.buckets(options),
+        invokers=_invokers(options, has_keys=has_keys),
+        invoker_iam_disabled=not options.invoker_check,
+        ingress=network.ingress(spec, options),
+        hostname=options.hostname,
+        audiences=_audiences(options, has_keys=has_keys),
+        interfaces=network.interfaces(options),
+        session_affinity=options.session_affinity,
         deletion_protection=options.deletion_protection,
         min_instances=spec.scaling.min,
         max_instances=spec.scaling.max,
@@ -112,18 +119,29 @@ def _plan(
             _runtime(spec, model, registry, code, secrets if has_keys else (), counted),
             _engine(spec, model, registry, options),
         ),
-        bucket_mounts=(BucketMount(volume="code", bucket=code.bucket),),
+        bucket_mounts=(
+            BucketMount(volume="code", bucket=code.bucket),
+            *weights.mounts(options),
+        ),
         secret_mounts=_secret_mounts(secrets if has_keys else ()),
         meter_stores=() if meter is None else (guards.meter_store(names, project, region),),
         budgets=guards.budgets(spec, options, names),
         alerts=guards.alerts(spec, name, region),
         context_tokens=model.context_tokens,
-        startup_seconds=_startup_seconds(model),
+        startup_seconds=_startup_seconds(model, options),
         notes=tuple(_notes(spec, model, placement, options)),
     )
 
 
-_INGRESS: Final = {"public": "INGRESS_TRAFFIC_ALL", "private": "INGRESS_TRAFFIC_INTERNAL_ONLY"}
+def _invokers(options: CloudRunOptions, *, has_keys: bool) -> tuple[str, ...]:
+    if not has_keys:
+        return options.invokers
+    return ("allUsers",) if options.invoker_check else ()
+
+
+def _audiences(options: CloudRunOptions, *, has_keys: bool) -> tuple[str, ...]:
+    """A caller behind a load balancer has a token for the name that it knows."""
+    return () if has_keys or options.hostname is None else (f"https://{options.hostname}",)
 
 
 def _secret_mounts(secrets: tuple[KeySecret, ...]) -> tuple[SecretMount, ...]:
@@ -197,8 +215,12 @@ def _engine(
     return Container(
         name="vllm",
         image=image("vllm").reference(registry),
-        args=_engine_args(spec, model),
-        env={"HF_HUB_DISABLE_TELEMETRY": "1", "VLLM_NO_USAGE_STATS": "1"},
+        args=_engine_args(spec, model, options),
+        env={
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            **weights.environment(model, options),
+        },
         limits={
             "cpu": str(options.cpu),
             "memory": f"{options.memory_gib}Gi",
@@ -209,7 +231,7 @@ def _engine(
             port=ENGINE_PORT,
             period_seconds=PROBE_PERIOD_SECONDS,
             timeout_seconds=5,
-            failure_threshold=_startup_seconds(model) // PROBE_PERIOD_SECONDS,
+            failure_threshold=_startup_seconds(model, options) // PROBE_PERIOD_SECONDS,
         ),
         # A long prefill can hold vLLM's event loop: only minutes of silence mean that it is dead.
         liveness_probe=Probe(
@@ -219,13 +241,15 @@ def _engine(
             timeout_seconds=10,
             failure_threshold=10,
         ),
+        mounts={mount.volume: weights.MOUNT for mount in weights.mounts(options)},
     )
 
 
-def _engine_args(spec: InferenceServiceSpec, model: Model) -> tuple[str, ...]:
+def _engine_args(
+    spec: InferenceServiceSpec, model: Model, options: CloudRunOptions
+) -> tuple[str, ...]:
     return (
-        "--model", model.weights,
-        "--revision", str(model.revision),
+        *weights.arguments(model, options),
         "--served-model-name", model.id,
         "--port", str(ENGINE_PORT),
         "--max-model-len", str(model.context_tokens),
@@ -235,13 +259,13 @@ def _engine_args(spec: InferenceServiceSpec, model: Model) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _startup_seconds(model: Model) -> int:
+def _startup_seconds(model: Model, options: CloudRunOptions) -> int:
     """Startup budget in whole probe periods.
 
     ``failureThreshold`` times ``periodSeconds`` may be 1800 s at most on an instance with a GPU
     (Configure container health checks for services); weights that fit an L4 stay below that.
     """
-    seconds = ENGINE_START_SECONDS + DOWNLOAD_SECONDS_PER_GB * float(model.weights_gb)
+    seconds = ENGINE_START_SECONDS + weights.seconds_per_gb(options) * float(model.weights_gb)
     periods = -int(-seconds // PROBE_PERIOD_SECONDS)
     return periods * PROBE_PERIOD_SECONDS
 
@@ -261,15 +285,17 @@ def _notes(
             f"{together:.1f} GB and one L4 lends {L4.usable_gb:.1f} GB: long requests wait for one "
             "another, short ones do not"
         )
+    yield from weights.notes(model, options)
+    yield from network.notes(options)
     yield from guards.notes(spec, options)
     yield _quota_note(spec, options)
 
 
 def _quota_note(spec: InferenceServiceSpec, options: CloudRunOptions) -> str:
     mode = "" if options.gpu_zonal_redundancy else "NoZonalRedundancy"
-    count = spec.scaling.max
+    count, one = spec.scaling.max, refusals.what_one_instance_takes(options)
     return (
         f"quota used at most, in this region: NvidiaL4GpuAlloc{mode}PerProjectRegion {count}, "
-        f"CpuAllocPerProjectRegion {count * (options.cpu + 1) * 1000} (milli-vCPU), "
-        f"MemAllocPerProjectRegion {count * (options.memory_gib * 2**30 + 2**29)} (bytes)"
+        f"CpuAllocPerProjectRegion {int(count * one['vcpu'] * 1000)} (milli-vCPU), "
+        f"MemAllocPerProjectRegion {int(count * one['memory_gib'] * 2**30)} (bytes)"
     )

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -22,6 +23,10 @@ and memory (Configure CPU limits for services; GPU support for services; read 20
 HOST_MEMORY_GIB: Final = 5
 """What vLLM itself holds of host memory. Cloud Run's file system is memory too, so that downloaded
 weights count against the same limit (Configure memory limits: "writing files to the file system")."""
+
+RUNTIME_VCPU: Final = Decimal(1)
+RUNTIME_GIB: Final = Decimal("0.5")
+"""Limits of the runtime's container, which every instance has beside the model's."""
 
 _PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _MEMBER: Final = re.compile(
@@ -85,6 +90,13 @@ def of_options(
         )
     else:
         yield from _memory_refusals(model, options)
+    yield from _quota_refusals(spec, options)
+    if not options.invoker_check and spec.access.auth == "iam":
+        yield Problem(
+            "placement.options.invoker_check",
+            "is false, and access.auth is iam, where Google's check is the only one; remove it, or set "
+            "access.auth: api-key",
+        )
     yield from invoker_refusals(
         spec.access.auth,
         options.invokers,
@@ -95,10 +107,41 @@ def of_options(
     )
 
 
+def _quota_refusals(spec: InferenceServiceSpec, options: CloudRunOptions) -> Iterator[Problem]:
+    """What the API says at deployment: most instances times what one takes, against the grant."""
+    given = options.quota
+    if given is None:
+        return
+    one = what_one_instance_takes(options)
+    granted = {"gpus": given.gpus, "vcpu": given.vcpu, "memory_gib": given.memory_gib}
+    for name, called in _QUOTAS.items():
+        limit, asked = granted[name], spec.scaling.max * one[name]
+        if limit is not None and asked > limit:
+            yield Problem(
+                "scaling.max",
+                f"is {spec.scaling.max}, which takes {asked:g} {called}, and "
+                f"placement.options.quota.{name} is {limit}: {int(limit // one[name])} instances at most; "
+                "lower it, or ask Google for more (g.co/cloudrun/gpu-quota)",
+            )
+
+
+_QUOTAS: Final = {"gpus": "L4 GPUs", "vcpu": "vCPU", "memory_gib": "GiB of memory"}
+
+
+def what_one_instance_takes(options: CloudRunOptions) -> Mapping[str, Decimal]:
+    """GPUs, vCPU and GiB of one instance: the model's container and the runtime's."""
+    return {
+        "gpus": Decimal(1),
+        "vcpu": options.cpu + RUNTIME_VCPU,
+        "memory_gib": options.memory_gib + RUNTIME_GIB,
+    }
+
+
 def _memory_refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem]:
     low, high = MEMORY_GIB[options.cpu]
     span = f"{low} GiB" if low == high else f"{low} to {high} GiB"
-    needed = HOST_MEMORY_GIB + float(model.weights_gb) * _GIB_PER_GB
+    downloaded = options.weights is None
+    needed = HOST_MEMORY_GIB + (float(model.weights_gb) * _GIB_PER_GB if downloaded else 0)
     if not low <= options.memory_gib <= high:
         yield Problem(
             "placement.options.memory_gib",
@@ -110,5 +153,5 @@ def _memory_refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem
             "placement.options.memory_gib",
             f"is {options.memory_gib}; {model.id} needs {needed:.1f} GiB, because downloaded weights "
             f"({model.weights_gb} GB) lie in memory on Cloud Run beside {HOST_MEMORY_GIB} GiB for "
-            "vLLM; use cpu 8 and memory_gib 32",
+            "vLLM; use cpu 8 and memory_gib 32, or read them from a bucket (placement.options.weights)",
         )

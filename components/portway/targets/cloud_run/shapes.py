@@ -58,10 +58,25 @@ class RuntimeCode(Frozen):
 
 
 class BucketMount(Frozen):
-    """A bucket as a read-only volume."""
+    """A bucket as a read-only volume; ``options`` are Cloud Storage FUSE's, without hyphens before."""
 
     volume: str
     bucket: str
+    options: tuple[str, ...] = ()
+
+
+class Interface(Frozen):
+    """The network that instances send through: Direct VPC egress.
+
+    Attributes:
+        network: None where the subnetwork says which.
+        egress: ``ALL_TRAFFIC`` or ``PRIVATE_RANGES_ONLY``.
+    """
+
+    network: str | None
+    subnetwork: str
+    tags: tuple[str, ...]
+    egress: str
 
 
 class SecretMount(Frozen):
@@ -123,7 +138,12 @@ class CloudRunPlan(Plan):
         account_id: of the service account it runs as, at most 30 characters.
         key_secrets: one with ``auth: api-key``, none with ``auth: iam``.
         image_repository: remote repository that mirrors Docker Hub in the region.
+        weight_buckets: buckets of others that the service may read.
         invokers: IAM members with ``roles/run.invoker``.
+        invoker_iam_disabled: Google checks no caller at all; the runtime does.
+        hostname: of the load balancer in front; None where the service's own URL answers.
+        audiences: of ID tokens that are let in beside the service's own URL.
+        interfaces: one where the instances send through a network, else none.
         timeout_seconds: request timeout of the platform, a grace above the runtime's.
         meter_stores: one where the spec limits requests or tokens, else none.
         budgets: one where the spec has a budget and the placement names who pays.
@@ -139,8 +159,14 @@ class CloudRunPlan(Plan):
     key_secrets: tuple[KeySecret, ...]
     code: RuntimeCode
     image_repository: str
+    weight_buckets: tuple[str, ...]
     invokers: tuple[str, ...]
+    invoker_iam_disabled: bool
     ingress: str
+    hostname: str | None
+    audiences: tuple[str, ...]
+    interfaces: tuple[Interface, ...]
+    session_affinity: bool
     deletion_protection: bool
     min_instances: int
     max_instances: int

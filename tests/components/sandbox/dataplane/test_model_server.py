@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import openai
 import pytest
 
 from portway.sandbox.dataplane.text import Identity, Turn, answer
-from portway.sandbox.dataplane.vllm_arguments import Options
+from portway.sandbox.dataplane.vllm_arguments import Options, why_not_loaded
 from support.model_server import model_server
 from support.sandbox_rows import MODEL, REVISION, WEIGHTS
 
@@ -208,3 +209,23 @@ def test_without_a_gpu_it_does_not_start() -> None:
     )  # fmt: skip
     assert ended.returncode == 1
     assert "Failed to infer device type" in ended.stderr
+
+
+def test_a_folder_is_the_weights_that_its_name_says(tmp_path: Path) -> None:
+    kept = Options(["--model", f"{tmp_path}/{WEIGHTS}/{REVISION}"])
+    assert kept.identity == Options(["--model", WEIGHTS, "--revision", REVISION]).identity
+
+
+def test_weights_that_are_not_in_their_folder_do_not_load(tmp_path: Path) -> None:
+    options = Options(["--model", str(tmp_path)])
+    assert "Invalid repository ID or local directory" in str(why_not_loaded(options, {}))
+    (tmp_path / "config.json").write_text("{}")
+    assert why_not_loaded(options, {}) is not None
+    (tmp_path / "model-00001-of-00001.safetensors").write_bytes(b"")
+    assert why_not_loaded(options, {}) is None
+
+
+def test_a_hub_that_may_not_be_asked_gives_no_weights() -> None:
+    options = Options(["--model", WEIGHTS, "--revision", REVISION])
+    assert why_not_loaded(options, {}) is None
+    assert "LocalEntryNotFoundError" in str(why_not_loaded(options, {"HF_HUB_OFFLINE": "1"}))

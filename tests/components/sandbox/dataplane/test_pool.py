@@ -149,3 +149,18 @@ def test_a_pool_that_closes_lets_uses_end(tmp_path: Path) -> None:
             await pool.verify()
 
     run(tmp_path, limits(), test)
+
+
+def test_a_member_that_is_preferred_is_used_while_it_has_room(tmp_path: Path) -> None:
+    async def test(pool: Pool[Member]) -> None:
+        async with AsyncExitStack() as held:
+            for _ in range(3):
+                await held.enter_async_context(pool.use())
+        quiet = pool.members[1]
+        async with AsyncExitStack() as held:
+            used = [
+                await held.enter_async_context(pool.use(lambda one: one is quiet)) for _ in range(3)
+            ]
+        assert [one is quiet for one in used] == [True, True, False]
+
+    run(tmp_path, limits(concurrency=2), test)

@@ -107,7 +107,8 @@ def test_a_pair_of_cpu_and_memory_that_is_not_sold_is_refused(cpu: int, memory: 
 def test_memory_must_hold_the_downloaded_weights() -> None:
     assert reasons(model="qwen3-8b", options={"cpu": 6, "memory_gib": 20}) == [
         "placement.options.memory_gib: is 20; qwen3-8b needs 20.3 GiB, because downloaded weights "
-        "(16.38 GB) lie in memory on Cloud Run beside 5 GiB for vLLM; use cpu 8 and memory_gib 32"
+        "(16.38 GB) lie in memory on Cloud Run beside 5 GiB for vLLM; use cpu 8 and memory_gib 32, or "
+        "read them from a bucket (placement.options.weights)"
     ]
 
 

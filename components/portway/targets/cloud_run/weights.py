@@ -1,0 +1,159 @@
+"""Where vLLM takes the weights from: the public hub, or a bucket inside the boundary. Pure."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from portway.errors import Problem
+from portway.models import Model
+from portway.targets.cloud_run.options import CloudRunOptions
+from portway.targets.cloud_run.shapes import BucketMount
+
+MOUNT: Final = "/models"
+VOLUME: Final = "models"
+STREAMER: Final = "runai_streamer"
+STREAM_THREADS: Final = 16
+STREAM_BUFFER_GIB: Final = 4
+"""Memory that the Run:ai streamer reads into; without a limit it takes 40 GB."""
+
+HUB_SECONDS_PER_GB: Final = 40
+MOUNT_SECONDS_PER_GB: Final = 20
+STREAM_SECONDS_PER_GB: Final = 10
+"""A generous reading: the hub at 200 Mbit/s, one file after another through Cloud Storage FUSE at
+400 Mbit/s, and in parallel at 800 Mbit/s, less than the 1 Gbit/s that Google names for one instance
+behind Direct VPC egress."""
+
+START_SECONDS: Final = 433
+"""Llama 3.1 8B with vLLM on one L4, weights from the hub (accelerated-platforms, Google's docs)."""
+
+STREAMED_START_SECONDS: Final = 271
+"""Gemma 4 31B with vLLM on Cloud Run, 58 GiB of weights by the Run:ai streamer from a bucket of the
+region: a published log. Nothing that one L4 holds is larger."""
+
+HUB: Final = "huggingface.co"
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_PATH: Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]*(/[A-Za-z0-9_][-A-Za-z0-9_.]*)*")
+_HARMONY: Final = ("--tool-call-parser", "openai")
+
+
+def refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem]:
+    """What is wrong with ``placement.options.weights``."""
+    where, given = "placement.options.weights", options.weights
+    if given is None:
+        return
+    if not _BUCKET.fullmatch(given.bucket) or given.bucket.startswith("goog"):
+        yield Problem(
+            f"{where}.bucket",
+            f"is {given.bucket!r}; write the bucket's name alone, such as acme-models: 3 to 63 "
+            "lower-case letters, digits, hyphens, dots and underscores, without gs://",
+        )
+    path = given.path
+    if path is not None and not _PATH.fullmatch(path):
+        yield Problem(
+            f"{where}.path",
+            f"is {path!r}; write a folder of the bucket, such as {_folder(model)}, without a slash "
+            "at either end",
+        )
+    elif path is not None and model.revision and path.rpartition("/")[2] != model.revision:
+        yield Problem(
+            f"{where}.path",
+            f"is {path!r}, and {model.id} is pinned to revision {model.revision}; keep its files in a "
+            "folder of that name, so that what is loaded can be told by where it lies",
+        )
+    if given.load == "stream":
+        yield from _stream_refusals(model)
+
+
+def _stream_refusals(model: Model) -> Iterator[Problem]:
+    where = "placement.options.weights.load"
+    if "--load-format" in model.vllm:
+        given = model.vllm[model.vllm.index("--load-format") + 1]
+        yield Problem(
+            where,
+            f"is 'stream', and {model.id} is loaded in the format {given}, which the Run:ai streamer "
+            "does not read; use mount",
+        )
+    if _is_harmony(model):
+        yield Problem(
+            where,
+            f"is 'stream', and {model.id} needs its vocabulary as files beside the weights; use mount",
+        )
+
+
+def arguments(model: Model, options: CloudRunOptions) -> tuple[str, ...]:
+    """What vLLM is told of the weights: where they are, their revision, how they are read."""
+    given = options.weights
+    if given is None:
+        return ("--model", model.weights, "--revision", str(model.revision))
+    folder = given.path or _folder(model)
+    if given.load == "mount":
+        return ("--model", f"{MOUNT}/{folder}")
+    read = {"concurrency": STREAM_THREADS, "memory_limit": STREAM_BUFFER_GIB * 2**30}
+    return (
+        "--model", f"gs://{given.bucket}/{folder}",
+        "--load-format", STREAMER,
+        "--model-loader-extra-config", json.dumps(read, separators=(",", ":")),
+    )  # fmt: skip
+
+
+def environment(model: Model, options: CloudRunOptions) -> Mapping[str, str]:
+    """With a bucket nothing is asked of the public hub, nor of OpenAI's server of vocabularies."""
+    given = options.weights
+    if given is None:
+        return {}
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if not _is_harmony(model):
+        return offline
+    return {**offline, "TIKTOKEN_ENCODINGS_BASE": f"{MOUNT}/{given.path or _folder(model)}"}
+
+
+def mounts(options: CloudRunOptions) -> tuple[BucketMount, ...]:
+    """The bucket as a volume, where it is mounted."""
+    given = options.weights
+    if given is None or given.load != "mount":
+        return ()
+    return (BucketMount(volume=VOLUME, bucket=given.bucket, options=("implicit-dirs",)),)
+
+
+def buckets(options: CloudRunOptions) -> tuple[str, ...]:
+    """Buckets of others that the service must be allowed to read."""
+    return () if options.weights is None else (options.weights.bucket,)
+
+
+def seconds_per_gb(options: CloudRunOptions) -> int:
+    """How long a GB of weights may take to read, in seconds, before a start is given up."""
+    if options.weights is None:
+        return HUB_SECONDS_PER_GB
+    return MOUNT_SECONDS_PER_GB if options.weights.load == "mount" else STREAM_SECONDS_PER_GB
+
+
+def notes(model: Model, options: CloudRunOptions) -> Iterator[str]:
+    """What depends on where the weights are."""
+    given = options.weights
+    if given is None:
+        yield (
+            f"the weights come from the public hub {HUB} at each start of an instance, by pinned commit: "
+            "slow, and no instance starts while the hub is away; name placement.options.weights, a bucket "
+            "of the region that holds them"
+        )
+        return
+    yield (
+        f"the bucket {given.bucket} must hold {given.path or _folder(model)} before the first "
+        "deployment, in the service's region (the residency pack asks for it under buckets); its storage "
+        "is billed where it was made"
+    )
+    if _is_harmony(model):
+        yield (
+            f"{model.id} reads o200k_base.tiktoken and cl100k_base.tiktoken from the folder of its weights: "
+            "put them there too, or vLLM does not start"
+        )
+
+
+def _folder(model: Model) -> str:
+    return f"{model.weights}/{model.revision}"
+
+
+def _is_harmony(model: Model) -> bool:
+    pairs = zip(model.vllm, model.vllm[1:], strict=False)
+    return _HARMONY in pairs

@@ -9,13 +9,13 @@ import pulumi
 from portway.models import find
 from portway.registry import load_target
 from portway.spec import InferenceServiceSpec
-from portway.target import Deployed, Placement, Plan
+from portway.target import Deployed, DoorPlacement, Placement, Plan
 
 TYPE = "portway:index:InferenceService"
 
 
 class InferenceService(pulumi.ComponentResource):
-    """An OpenAI-compatible inference service at one placement.
+    """An OpenAI-compatible inference service at one placement, or the front door of one.
 
     Its inputs record what the spec declares (boundary, budget, traffic, model identity), so that a
     gate can judge the stack by them.
@@ -38,11 +38,10 @@ class InferenceService(pulumi.ComponentResource):
             Refused: the target cannot honour the spec; lists every reason.
         """
         target = load_target(placement.target)
-        plan = target.plan(spec, find(spec.model), placement)
-        super().__init__(TYPE, name, _declared(plan, spec), opts)
-        self.deployed = _component(target.component)(
-            name, plan, pulumi.ResourceOptions(parent=self)
-        )
+        maker = target if placement.door is None else target.doors[placement.door.kind]
+        plan = maker.plan(spec, find(spec.model), placement)
+        super().__init__(TYPE, name, _declared(plan, spec, placement.door), opts)
+        self.deployed = _component(maker.component)(name, plan, pulumi.ResourceOptions(parent=self))
         self.plan = plan
         self.endpoint = self.deployed.endpoint
         self.api_key = self.deployed.api_key
@@ -63,8 +62,11 @@ class InferenceService(pulumi.ComponentResource):
         }
 
 
-def _declared(plan: Plan, spec: InferenceServiceSpec) -> dict[str, pulumi.Input[Any]]:
+def _declared(
+    plan: Plan, spec: InferenceServiceSpec, door: DoorPlacement | None
+) -> dict[str, pulumi.Input[Any]]:
     budget, traffic = plan.monthly_budget_usd, spec.traffic
+    ends = [{"stack": end.stack, "region": end.region} for end in door.ends] if door else None
     return {
         "service": plan.service,
         "environment": plan.environment,
@@ -75,6 +77,7 @@ def _declared(plan: Plan, spec: InferenceServiceSpec) -> dict[str, pulumi.Input[
         "boundary": None if plan.boundary is None else list(plan.boundary),
         "monthlyBudgetUsd": None if budget is None else str(budget),
         "traffic": None if traffic is None else traffic.model_dump(mode="json"),
+        **({} if ends is None else {"ends": ends}),
     }
 
 

@@ -17,14 +17,15 @@ Options = TypeVar("Options", bound=BaseModel)
 def read_options(
     model: type[Options], placement: Placement
 ) -> tuple[Options | None, tuple[Problem, ...]]:
-    """The options of ``placement`` as ``model``; None and every problem where they cannot be read.
+    """The options of ``placement``, or of its door, as ``model``; None and every problem else.
 
     A target's plan names these problems together with its other reasons.
     """
     try:
         return model.model_validate(dict(placement.options)), ()
     except ValidationError as error:
-        return None, complaints(error, model, ("placement", "options"))
+        section = "placement" if placement.door is None else "door"
+        return None, complaints(error, model, (section, "options"))
 
 
 def invoker_refusals(

@@ -14,7 +14,7 @@ from portway.spec import InferenceServiceSpec
 from portway.spec.document import Document, read_document, shown
 from portway.spec.load import judge
 from portway.spec.project import find_project, stacks_folder
-from portway.spec.stack_file import PLACEMENT_KEY
+from portway.spec.stack_file import DOOR_KEY, PLACEMENT_KEY
 from portway.target import Placement
 
 
@@ -81,7 +81,7 @@ def _document(name: str, folder: Path, config: Mapping[str, Any]) -> Document:
 
 def _value(key: str, text: str) -> Any:  # noqa: ANN401 - a setting may hold anything
     """Objects arrive as JSON text; everything else is text and stays so."""
-    if key != PLACEMENT_KEY:
+    if key not in {PLACEMENT_KEY, DOOR_KEY}:
         return text
     try:
         return json.loads(text)

@@ -1,5 +1,7 @@
 """The targets there are: one line each, imported one at a time and only when asked for."""
 
+from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 
 from portway.errors import BadInput, Problem
@@ -34,3 +36,9 @@ def load_target(name: str) -> Target:
         )
     target: Target = import_module(_TARGETS[name]).TARGET
     return target
+
+
+@cache
+def door_kinds() -> Mapping[str, str]:
+    """The target that makes each kind of front door, in the order of the targets."""
+    return {kind: name for name in _TARGETS for kind in load_target(name).doors}

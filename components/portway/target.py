@@ -27,6 +27,36 @@ KeyGeneration = Annotated[
 ]
 
 
+class End(Frozen):
+    """One service behind a door.
+
+    Attributes:
+        stack: its name, ``<service>.<environment>.<target>``.
+        weight: percent of the requests that it gets; 0 for one that gets none.
+        model_identity: as its own plan has it.
+    """
+
+    stack: str
+    weight: int
+    target: str
+    region: str
+    model_identity: str
+
+
+class DoorPlacement(Frozen):
+    """What a placement of a door says beside where it is.
+
+    Attributes:
+        kind: what it is made of, a key of its target's ``doors``.
+        ends: in the order written; their weights sum to 100.
+        hosts: names of the user's own that lead to it.
+    """
+
+    kind: str
+    ends: tuple[End, ...]
+    hosts: tuple[str, ...] = ()
+
+
 class Placement(Frozen):
     """Where one stack runs: a target, a region, and what only that target lets one set.
 
@@ -35,6 +65,7 @@ class Placement(Frozen):
         cluster: kubeconfig context, on targets that need one.
         keys: names of API key generations, newest first; all of them are valid at once.
         settings: the stack's other configuration by full key, such as ``gcp:project``.
+        door: None for a service; else what the door at this place leads to.
     """
 
     target: str
@@ -44,6 +75,7 @@ class Placement(Frozen):
     keys: Annotated[tuple[KeyGeneration, ...], Field(min_length=1)] = ("1",)
     options: Mapping[str, Any] = {}
     settings: Mapping[str, str] = {}
+    door: DoorPlacement | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +206,21 @@ class Deployed(Protocol):
 
 
 @dataclass(frozen=True)
+class DoorKind:
+    """One way to make a door with a target's cloud.
+
+    Attributes:
+        plan: pure; given a placement with ``door``, returns a plan or raises ``Refused``.
+        component: ``package.module:Class``, as of a target.
+        options: of such a door's placement.
+    """
+
+    plan: Callable[[InferenceServiceSpec, Model, Placement], Plan]
+    component: str
+    options: type[BaseModel]
+
+
+@dataclass(frozen=True)
 class Target:
     """One place an inference service can run.
 
@@ -188,6 +235,7 @@ class Target:
             names that only the user knows (a project, a cluster, a caller) are stand-ins.
         without: what an option may buy beyond the plainest placement, by the name people call it,
             and the options that do without it.
+        doors: by kind, the front doors that can be made there.
     """
 
     name: str
@@ -201,3 +249,4 @@ class Target:
     regions: Callable[[], tuple[str, ...]]
     place: Callable[[InferenceServiceSpec, str], Placement]
     without: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    doors: Mapping[str, DoorKind] = field(default_factory=dict[str, DoorKind])

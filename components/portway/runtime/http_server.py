@@ -5,11 +5,9 @@ import socket
 import threading
 import time
 
-from .app import App
-from .config import Config
 from .connection import Connection
 from .errors import unavailable
-from .exchange import error_response
+from .exchange import Application, Serving, error_response
 from .http_wire import head_bytes
 from .log import write_event
 from .watcher import Watcher
@@ -22,7 +20,7 @@ _CONNECTIONS_PER_SLOT = 8
 class HttpServer:
     """Serves an app until `stop`. `address` is where, also when the port was 0."""
 
-    def __init__(self, app: App, config: Config) -> None:
+    def __init__(self, app: Application, config: Serving) -> None:
         """Bind the port.
 
         Raises:

@@ -12,10 +12,20 @@ from portway.models import find
 from portway.registry import load_target
 from portway.spec.complaints import complaints, line_of, without_echoes
 from portway.spec.document import Document, kind_of, read_document
+from portway.spec.door_file import (
+    DOOR,
+    DoorSetting,
+    door_placement,
+    is_door,
+    read_door,
+    weight_place,
+)
+from portway.spec.ends import ends_of, misnamed, outside
 from portway.spec.meaning import read_spec, steps
 from portway.spec.project import stack_file
 from portway.spec.service import InferenceServiceSpec
 from portway.spec.stack_file import (
+    DOOR_KEY,
     SPEC_KEY,
     check_target,
     name_parts,
@@ -61,7 +71,7 @@ class Stack:
 
     def where(self, path: str) -> str:
         """``file:line`` of a path such as ``scaling.max``, ``placement.region`` or ``gcp:project``."""
-        if ":" in path or path.partition(".")[0] == "placement":
+        if ":" in path or path.partition(".")[0] in {"placement", DOOR}:
             return place(path, self.stack_document)
         return self.spec_document.where(steps(path))
 
@@ -108,15 +118,19 @@ def plan_stack(stack: Stack) -> Plan:
         Refused: the target cannot honour it; every reason has the file and line it speaks of.
         BadInput: the target does not exist, or its options are of the wrong kind.
     """
-    target = load_target(stack.placement.target)
+    placement = stack.placement
+    target = load_target(placement.target)
+    maker, section = target, "placement"
+    if placement.door is not None:
+        maker, section = target.doors[placement.door.kind], DOOR
     try:
-        return target.plan(stack.spec, find(stack.spec.model), stack.placement)
+        return maker.plan(stack.spec, find(stack.spec.model), placement)
     except Refused as refusal:
         raise Refused(refusal.target, _located(refusal.problems, stack)) from None
     except BadInput as error:
         raise BadInput(_located(error.problems, stack)) from None
     except ValidationError as error:
-        found = complaints(error, target.options, ("placement", "options"))
+        found = complaints(error, maker.options, (section, "options"))
         raise Refused(target.name, _located(found, stack)) from None
 
 
@@ -160,18 +174,65 @@ def _read(
     config, found = read_config(document)
     problems += found
     service, environment, target = name_parts(name, document, problems)
-    placement = read_placement(config, document, environment, problems)
+    door: tuple[DoorSetting | None, dict[str, int]] | None = None
+    placement = None
+    if is_door(name, config):
+        door = read_door(config, document, problems)
+        problems += _misnamed_door(target, document)
+    else:
+        placement = read_placement(config, document, environment, problems)
+        problems += check_target(placement, target, document)
     spec_document = _spec_document(config, document, open_spec, problems)
-    problems += check_target(placement, target, document)
     if spec_document is None:
         return None, _in_order(problems)
     spec, found = read_spec(spec_document)
     if spec is not None and service and spec.name != service:
         message = f"names a spec of the service {spec.name!r}, but the stack is one of {service!r}; rename one of them"
         problems.append(Problem(SPEC_KEY, message, document.where(("config", SPEC_KEY))))
+    if door is not None and spec is not None and service:
+        setting, weights = door
+        judged = _judged_ends(weights, spec.name, environment, document, open_spec, problems)
+        ends = ends_of(weights, judged, spec, document, problems)
+        if setting is not None:
+            problems += outside(spec, setting.region, document)
+            if not problems:
+                placement = door_placement(setting, ends, environment, config)
     if problems or found or spec is None or placement is None:
         return None, [*_in_order(problems), *found]
     return Stack(name, spec, placement, spec_document, document), []
+
+
+def _misnamed_door(last: str, document: Document) -> list[Problem]:
+    if last in {"", DOOR}:
+        return []
+    message = (
+        f"is a door, but the stack's name ends in {last!r}; name it <service>.<environment>.{DOOR}"
+    )
+    return [Problem(DOOR, message, document.where(("config", DOOR_KEY)))]
+
+
+def _judged_ends(
+    weights: Mapping[str, int],
+    service: str,
+    environment: str,
+    document: Document,
+    open_spec: Callable[[str], Document],
+    problems: list[Problem],
+) -> dict[str, Judgement]:
+    """The stacks behind a door, as far as their files are there: they lie beside the door's own."""
+    judged: dict[str, Judgement] = {}
+    for name in weights:
+        where = weight_place(name, document)
+        why = misnamed(name, service, environment)
+        if why is not None:
+            problems.append(Problem(f"{DOOR}.weights.{name}", why, where))
+            continue
+        try:
+            judged[name] = judge(name, open_spec(f"Pulumi.{name}.yaml"), open_spec)
+        except BadInput:
+            message = f"is no stack: there is no Pulumi.{name}.yaml beside this file"
+            problems.append(Problem(f"{DOOR}.weights.{name}", message, where))
+    return judged
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

@@ -16,6 +16,8 @@ from portway.target import Placement
 
 SPEC_KEY = "portway:spec"
 PLACEMENT_KEY = "portway:placement"
+DOOR_KEY = "portway:door"
+_SECTIONS = {"placement": PLACEMENT_KEY, "door": DOOR_KEY}
 _STACK_FIELDS = ("config", "secretsprovider", "encryptionsalt", "encryptedkey", "environment")
 _PLACEMENT_FIELDS = ("target", "region", "cluster", "keys", "options")
 _NAME = re.compile(NAME_PATTERN)
@@ -32,7 +34,7 @@ def _steps(path: str) -> Path_:
     first, *rest = path.split(".")
     if (first, rest[:1]) == ("placement", ["settings"]):
         return (".".join(rest[1:]),)
-    return (PLACEMENT_KEY if first == "placement" else first, *rest)
+    return (_SECTIONS.get(first, first), *rest)
 
 
 def name_parts(name: str, document: Document, problems: list[Problem]) -> tuple[str, str, str]:
@@ -58,7 +60,7 @@ def read_config(document: Document) -> tuple[Mapping[str, Any], list[Problem]]:
         given = "is missing" if "config" not in document.data else f"holds {kind_of(config)}"
         message = f"{given}; write `config:` with {SPEC_KEY} and {PLACEMENT_KEY} in it"
         return {}, [*problems, Problem("config", message, document.where(("config",)))]
-    ours = (SPEC_KEY, PLACEMENT_KEY)
+    ours = (SPEC_KEY, PLACEMENT_KEY, DOOR_KEY)
     for key in cast("Mapping[str, Any]", config):
         bare = key.removeprefix("portway:")
         if key not in ours and (key.startswith("portway:") or ":" not in key):
@@ -90,7 +92,7 @@ def read_placement(
             message = unknown_field(key, _PLACEMENT_FIELDS)
             problems.append(Problem(f"placement.{key}", message, document.where((*above, key))))
     given = {key: value for key, value in written.items() if key in _PLACEMENT_FIELDS}
-    placement = _valid_placement(given, environment, _settings(config), document, problems)
+    placement = _valid_placement(given, environment, settings_of(config), document, problems)
     return placement if len(problems) == before else None
 
 
@@ -125,7 +127,7 @@ def _placed(path: str, message: str, document: Document) -> Problem:
     return Problem(path, message, place(path, document))
 
 
-def _settings(config: Mapping[str, Any]) -> dict[str, str]:
+def settings_of(config: Mapping[str, Any]) -> dict[str, str]:
     """The rest of the configuration as an engine hands it to a program; nothing encrypted."""
     rest = {key: value for key, value in config.items() if not key.startswith("portway:")}
     return {

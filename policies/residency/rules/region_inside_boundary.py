@@ -18,7 +18,7 @@ from portway.gate.places import (
 from portway.gate.readings import Look, read
 from portway.gate.resource import SERVICE_TYPE, Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
-from portway.gate.values import Known, shown
+from portway.gate.values import Known, Unknown, shown
 from portway.residency.boundary import Boundary, country_of, normalise_region
 from portway.residency.places_of import members
 
@@ -29,6 +29,7 @@ def judge(
     """Refuse a place outside the boundary, and a place nobody can know."""
     if resource.type == SERVICE_TYPE:
         yield from _declaration(resource, context)
+        yield from _ends(resource, context)
         return
     if resource.is_provider:
         for found in provider_places(resource):
@@ -127,6 +128,18 @@ def _declaration(resource: Resource, context: ResidencyContext) -> Iterator[Viol
                 f"{organisation} or to something inside it",
                 "boundary",
             )
+
+
+def _ends(resource: Resource, context: ResidencyContext) -> Iterator[Violation]:
+    """What passes a front door is answered in the regions of its ends."""
+    for seen in resource.properties.every("ends[].region"):
+        if isinstance(seen, Unknown):
+            why = f"leads to a region nobody can name ({seen.path}); make it a literal"
+            yield _refused(resource, why, seen.path, undetermined=True)
+        elif context.boundary is not None and not context.boundary.holds(str(seen.value)):
+            given = f"leads to {_shown(str(seen.value))} ({seen.path})"
+            why = _why(str(seen.value), resource.type, context.boundary)
+            yield _refused(resource, f"{given}, {why}; take that end out of the door", seen.path)
 
 
 def _way_out(place: At, boundary: Boundary) -> str:

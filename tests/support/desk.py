@@ -1,11 +1,13 @@
 """A project on disk whose stacks run on the paper target."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from portway import registry
+from portway.pricing import freshness
 from support import paper_target
 
 SPEC = """\
@@ -32,11 +34,17 @@ class Desk:
         self.folder = folder
         self.write({"Pulumi.yaml": "name: desk\nruntime: python\nstackConfigDir: stacks\n"})
         monkeypatch.chdir(folder)
+        self.day(monkeypatch, date(2026, 8, 2))
         monkeypatch.setattr(
             registry,
             "_TARGETS",
             {**registry._TARGETS, paper_target.NAME: "support.paper_target"},  # pyright: ignore[reportPrivateUsage]
         )
+
+    @staticmethod
+    def day(monkeypatch: pytest.MonkeyPatch, today: date) -> None:
+        """Count the ages of rates as of ``today``; the paper target's were read on 2026-08-01."""
+        monkeypatch.setattr(freshness, "utc_today", lambda: today)
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
         for name, content in files.items():

@@ -61,6 +61,8 @@ def act(words: list[str], backend: Path, file: Path, stack: str) -> int:
         return 255
     if words[0] == "up":
         (backend / "ups").write_text(json.dumps(words))
+        deployed = Path(os.environ["PORTWAY_DEPLOYED"])
+        (backend / f"deployed-{deployed.name}").write_text(deployed.read_text())
         return 255 if (backend / "up-fails").exists() else 0
     if words[:2] == ["stack", "import"]:
         deployment = json.loads(Path(words[words.index("--file") + 1]).read_text())["deployment"]

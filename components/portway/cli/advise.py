@@ -8,6 +8,7 @@ from portway.advice.advice import Advice, advise
 from portway.cli.output import console, output_options, print_json, print_problems
 from portway.cli.price import targets_of
 from portway.errors import BadInput, Missing, Problem
+from portway.pricing.freshness import stale
 from portway.spec.document import shown
 from portway.spec.load import LoadedSpec, load_spec
 from portway.spec.project import find_project
@@ -39,7 +40,8 @@ def command(*, spec: Path, top: int, plot: Path | None, as_json: bool, no_color:
         from portway.cli.advise_output import show  # noqa: PLC0415 - rich is for people only
 
         show(console(no_color=no_color), found, top)
-    problems = [Problem("", one, loaded.document.file) for one in found.warnings]
+    warnings = (*found.warnings, *filter(None, (_stale(found),)))
+    problems = [Problem("", one, loaded.document.file) for one in warnings]
     print_problems(problems, no_color=no_color)
     if plot is not None and found.comparison.considered:
         _draw(found, plot)
@@ -53,6 +55,17 @@ def _advised(loaded: LoadedSpec) -> Advice:
     except BadInput as error:
         places = [one.at(loaded.document.where((one.path,))) for one in error.problems]
         raise BadInput(places) from None
+
+
+def _stale(found: Advice) -> str:
+    """On old rates among those that the comparison used, or nothing."""
+    used = (
+        line.rate
+        for one in found.comparison.considered
+        for line in one.estimate.lines
+        if line.rate is not None
+    )
+    return stale(used)
 
 
 def _project() -> Path | None:

@@ -15,6 +15,7 @@ from portway.cli.progress import progress
 from portway.errors import BadInput, PortwayError, Problem
 from portway.gate.attest.gated import attest as attestation_of
 from portway.gate.attest.gated import write as write_attestation
+from portway.gate.exported import read_states
 from portway.gate.notes import notes
 from portway.gate.report import GateReport
 from portway.gate.reports import FORMATS, ready, write
@@ -31,7 +32,7 @@ from portway.gate.run import (
     subjects_of,
 )
 from portway.gate.session import utc_today
-from portway.gate.state import judge_states, read_states
+from portway.gate.state import judge_states
 from portway.gate.workshop import config_files, policies_folder, workshop
 from portway.spec.load import load_stack, plan_stack
 from portway.spec.project import find_project, stack_names, stacks_folder
@@ -47,6 +48,7 @@ class Asked:
     program: Path | None
     states: tuple[Path, ...]
     deadline_seconds: float
+    baseline: tuple[Path, ...] = ()
 
     @property
     def home(self) -> Path:
@@ -83,6 +85,13 @@ def _report_options(function: Callable[..., object]) -> Callable[..., object]:
     metavar="FILE",
     help="Judge what was deployed: the JSON of `pulumi stack export`. May be given more than once.",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Compare costs with what was: a `pulumi stack export`, or the --json of an earlier run.",
+)
 @_report_options
 @click.option(
     "--attest",
@@ -110,6 +119,7 @@ def command(
     stacks: tuple[str, ...],
     program: Path | None,
     states: tuple[Path, ...],
+    baseline: tuple[Path, ...],
     attest: Path | None,
     annotations: bool | None,
     deadline_seconds: float,
@@ -127,7 +137,7 @@ def command(
     could not be judged wholly, which is never a pass. Reports are written whatever the outcome.
     With --attest, a stack that passes and yet has a hop nobody can place ends with 1.
     """
-    asked = Asked(stacks, program, states, deadline_seconds)
+    asked = Asked(stacks, program, states, deadline_seconds, baseline)
     files = {name: file for name, file in reports.items() if file is not None}
     ready(files if attest is None else {**files, "attest": attest})
     locator = locator_for(asked.home if program is None else program)
@@ -179,7 +189,9 @@ def _judged(asked: Asked, *, no_color: bool) -> GateReport:
     """
     _refuse_contradictions(asked)
     places = [asked.home] if asked.program is None else [asked.home, asked.program.resolve()]
-    policies = load_policies(policies_folder(asked.home), config_files(places))
+    policies = load_policies(
+        policies_folder(asked.home), config_files(places), baseline=asked.baseline
+    )
     if asked.states:
         states = read_states(asked.states)
         with progress(len(states), "judging", no_color=no_color) as step, workshop() as place:

@@ -32,6 +32,9 @@ def show(report: GateReport, *, no_color: bool) -> None:
             _line(stack.stack, f"{lead}[{one.id}]", one.reported.message, no_color=no_color)
         for fault in stack.faults:
             _line(stack.stack, "not judged:", fault, no_color=no_color)
+    for stack in report.stacks:
+        if stack.costs is not None and stack.costs.change:
+            _line(stack.stack, "costs", stack.costs.change, no_color=no_color)
     for note in report.notes:
         _line("note", "", note, no_color=no_color)
     say("", no_color=no_color)

@@ -1,6 +1,6 @@
 """``portway price``: what a stack costs a month, at least, as expected and at most."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,9 @@ from portway.estimates import PlanEstimate, estimate_plan
 from portway.models import find
 from portway.price_lists.refresh import FOLDER, with_newer
 from portway.pricing.estimate import Line
+from portway.pricing.freshness import stale
 from portway.pricing.money import money_shown
+from portway.pricing.rate import Rate
 from portway.registry import load_target, registered
 from portway.spec.load import Stack, load_stack, plan_stack
 from portway.spec.project import find_project
@@ -54,6 +56,8 @@ def command(
         click.echo(f"{loaded.spec_file}: traffic: {advice}", err=True)
     for one in found.estimate.unpriced:
         click.echo(f"{stack}: {one.resource}: {one.item} is unpriced: {one.why}", err=True)
+    if old := stale(_rates(found)):
+        click.echo(f"{stack}: {old}", err=True)
     prices = policy_prices(loaded, found, without, targets_of(project)) if without else ()
     if as_json:
         added = {"policy_price": [one.as_document() for one in prices]} if without else {}
@@ -66,6 +70,11 @@ def command(
 
             show(on, stack, prices)
     context.exit(1 if found.estimate.unpriced else 0)
+
+
+def _rates(found: PlanEstimate) -> Iterator[Rate]:
+    """Every rate that was used for something."""
+    return (line.rate for line in found.estimate.lines if line.rate is not None)
 
 
 def estimated(loaded: Stack, project: Path) -> PlanEstimate:

@@ -1,8 +1,10 @@
 """``portway up``: ``pulumi up`` with both packs, never over what an interrupted one left."""
 
+import json
 import subprocess
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import click
 
@@ -12,6 +14,9 @@ from portway.cli.stack_place import StackPlace, place_of
 from portway.engine.evidence import Decisions
 from portway.engine.recovery import Recovery, plan_recovery
 from portway.spec.project import find_project, stack_file
+
+_NOTHING: Final[dict[str, Any]] = {"version": 3, "deployment": {}}
+"""The state of a stack that was never brought up."""
 
 
 @click.command()
@@ -31,7 +36,7 @@ def command(
     project = find_project()
     stack_file(project, stack)
     place = place_of(project, stack)
-    left = _left(place)
+    document, left = _left(place)
     if left is not None and not left.at_rest:
         print_recovery(left, place.said, no_color=no_color, err=True)
         say(
@@ -40,11 +45,11 @@ def command(
         )  # fmt: skip
         context.exit(1)
     words = [*(["--yes"] if yes else []), *(["--color", "never"] if no_color else []), *options]
-    context.exit(_run(place, project, words, is_new=left is None))
+    context.exit(_run(place, project, words, document))
 
 
-def _left(place: StackPlace) -> Recovery | None:
-    """What is left of earlier operations; None for a stack that was never brought up.
+def _left(place: StackPlace) -> tuple[dict[str, Any] | None, Recovery | None]:
+    """The state and what is left in it of earlier operations; None for a stack never brought up.
 
     Raises:
         Missing: the state cannot be read.
@@ -52,14 +57,21 @@ def _left(place: StackPlace) -> Recovery | None:
     from portway.engine.state import NoStack, NoState  # noqa: PLC0415 - needs Pulumi
 
     try:
-        return plan_recovery(place.state.stack, place.look()[1], Decisions())
+        document, evidence = place.look()
     except (NoStack, NoState):
-        return None
+        return None, None
+    return document, plan_recovery(place.state.stack, evidence, Decisions())
 
 
-def _run(place: StackPlace, project: Path, words: list[str], *, is_new: bool) -> int:
-    """Run it with this process's own terminal; 0 when it ended well, 1 otherwise."""
+def _run(
+    place: StackPlace, project: Path, words: list[str], document: dict[str, Any] | None
+) -> int:
+    """Run it with this process's own terminal; 0 when it ended well, 1 otherwise.
+
+    The packs are told what is deployed (``document``; None: nothing), for a limit on the increase.
+    """
     from portway.engine.stack import Pack, pack_words  # noqa: PLC0415 - needs Pulumi
+    from portway.gate.baseline import DEPLOYED  # noqa: PLC0415 - as above
     from portway.gate.run import PACKS  # noqa: PLC0415 - as above
     from portway.gate.workshop import config_files, policies_folder  # noqa: PLC0415 - as above
 
@@ -67,18 +79,25 @@ def _run(place: StackPlace, project: Path, words: list[str], *, is_new: bool) ->
     packs = [Pack(folder / name, configured.get(name)) for name in PACKS]
     state = place.state
     pulumi = str(state.engine.path)
-    if is_new and place.clouds is not None:
-        _call([pulumi, "stack", "init", state.stack], place)
-    with NamedTemporaryFile("w", suffix=".json") as empty:
-        empty.write("{}")
-        empty.flush()
-        given = [*pack_words(packs, empty.name), *words]
-        return min(_call([pulumi, "up", "--stack", state.stack, *given], place), 1)
+    if document is None and place.clouds is not None:
+        _call([pulumi, "stack", "init", state.stack], dict(state.environment), place)
+    with TemporaryDirectory() as temporary:  # for its owner only
+        empty = Path(temporary) / "empty.json"
+        empty.write_text("{}", encoding="utf-8")
+        deployed = Path(temporary) / f"{state.stack}.json"
+        deployed.write_text(json.dumps(_kept(document)), encoding="utf-8")
+        environment = {**state.environment, DEPLOYED: str(deployed)}
+        given = [*pack_words(packs, str(empty)), *words]
+        return min(_call([pulumi, "up", "--stack", state.stack, *given], environment, place), 1)
 
 
-def _call(words: list[str], place: StackPlace) -> int:
-    state = place.state
-    process = subprocess.Popen(words, cwd=state.folder, env=dict(state.environment))
+def _kept(document: dict[str, Any] | None) -> dict[str, Any]:
+    """The state; of a stack that was made and never brought up, one that holds nothing."""
+    return document if document is not None and document.get("deployment") else _NOTHING
+
+
+def _call(words: list[str], environment: dict[str, str], place: StackPlace) -> int:
+    process = subprocess.Popen(words, cwd=place.state.folder, env=environment)
     while True:
         try:
             return abs(process.wait())

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
-from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -13,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from portway.errors import BadInput, Missing, Problem
 from portway.gate.exemption import LONGEST, Exemption
+from portway.gate.sums import IncreaseLimits, Part, Usd, listed
 from portway.residency.boundary import boundary, country_of
 from portway.residency.places_of import members
 
@@ -22,12 +22,6 @@ _A_BUCKET = "gcp:storage/bucket:Bucket"
 _TYPE = re.compile(r"[a-z][\w-]*:[\w./-]+:[A-Za-z]\w*")
 _TELLING = 6
 """Characters of a glob that are none, below which it could mean anything."""
-
-
-def _names(value: object) -> object:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 Host = Annotated[
@@ -42,24 +36,6 @@ Host = Annotated[
 GpuType = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="as nvidia-l4")]
 
 
-def _money(value: object) -> object:
-    """Numbers become ``Decimal`` by their own digits, never by those of a binary fraction."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        return value
-    try:
-        return Decimal(str(value).strip())
-    except ArithmeticError:
-        raise ValueError("is no amount of USD; write a plain number, such as 1000") from None
-
-
-Usd = Annotated[
-    Decimal,
-    BeforeValidator(_money),
-    Field(ge=0, le=1_000_000_000, decimal_places=2, allow_inf_nan=False),
-]
-Part = Annotated[Decimal, BeforeValidator(_money), Field(gt=0, le=1, allow_inf_nan=False)]
-
-
 class PackConfig(BaseModel):
     """What every pack can be told.
 
@@ -71,7 +47,7 @@ class PackConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     strict: bool = True
-    exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(_names)] = ()
+    exemptions: Annotated[tuple[Exemption, ...], BeforeValidator(listed)] = ()
     rules: Mapping[str, Literal["advisory", "mandatory"]] = {}
 
     @property
@@ -91,14 +67,14 @@ class ResidencyConfig(PackConfig):
         elsewhere: by rule id, where something is kept whose absence from the stack is then accepted.
     """
 
-    boundary: Annotated[tuple[str, ...] | None, BeforeValidator(_names)] = None
+    boundary: Annotated[tuple[str, ...] | None, BeforeValidator(listed)] = None
     clusters: Mapping[str, str] = {}
     buckets: Mapping[str, str] = {}
-    hosts: Annotated[tuple[Host, ...], BeforeValidator(_names)] = ()
+    hosts: Annotated[tuple[Host, ...], BeforeValidator(listed)] = ()
     elsewhere: Mapping[str, Annotated[str, Field(pattern=r"\S")]] = {}
 
 
-class CostConfig(PackConfig):
+class CostConfig(IncreaseLimits, PackConfig):
     """Configuration of the cost pack. Everything is counted at its maximum but for the floor.
 
     Attributes:
@@ -118,7 +94,7 @@ class CostConfig(PackConfig):
     """
 
     max_gpus: Annotated[int, Field(ge=0)] | None = None
-    gpu_types: Annotated[tuple[GpuType, ...] | None, BeforeValidator(_names)] = None
+    gpu_types: Annotated[tuple[GpuType, ...] | None, BeforeValidator(listed)] = None
     elsewhere: Mapping[str, Annotated[str, Field(pattern=r"\S")]] = {}
     monthly_ceiling_usd: Usd | None = None
     monthly_floor_usd: Usd | None = None

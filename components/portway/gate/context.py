@@ -9,6 +9,7 @@ from typing import cast
 from portway.errors import BadInput
 from portway.gate.config import CostConfig, PackConfig, ResidencyConfig
 from portway.gate.resource import SERVICE_TYPE, Resource
+from portway.gate.sums import IncreaseLimits
 from portway.gate.values import Known, Missing, Unknown
 from portway.residency.boundary import Boundary, boundaries, boundary
 
@@ -46,6 +47,7 @@ class CostContext:
         elsewhere: by rule id, where something is kept whose absence from the stack is then accepted.
         declared_usd: by type token or glob of URNs, what one such resource costs a month.
         environments: by glob of stack names, ``trial`` or ``production``.
+        increase: by how much a stack may become dearer than it was, and what it was.
         today: the day on which the age of a rate is counted.
     """
 
@@ -59,6 +61,7 @@ class CostContext:
     rates_max_age_days: int | None = None
     declared_usd: tuple[tuple[str, Decimal], ...] = ()
     environments: tuple[tuple[str, str], ...] = ()
+    increase: IncreaseLimits = field(default_factory=IncreaseLimits)
     today: date = date.max
 
 
@@ -112,6 +115,7 @@ class Declarations:
                 rates_max_age_days=config.rates_max_age_days,
                 declared_usd=tuple(config.declared_usd.items()),
                 environments=tuple(config.environments.items()),
+                increase=config,
                 today=today,
             )
         if not isinstance(config, ResidencyConfig):

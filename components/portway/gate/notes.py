@@ -33,7 +33,16 @@ def notes(
             found += [f"{file}: {text}" for text in _unneeded(config, reports, today)]
         if every_stack and not any(one.record is None or one.faults for one in reports):
             found += [f"{file}: {text}" for text in _unmentioned(config, reports)]
+    found += [f"{one.stack}: {said}" for one in reports if (said := _stale(one))]
     return tuple(found)
+
+
+def _stale(report: StackReport) -> str:
+    """On old rates, where the rule on their age says nothing because more is allowed."""
+    said = () if report.record is None else report.record.reported
+    if report.costs is None or any(one.rule == "cost-rates-are-fresh" for one in said):
+        return ""
+    return report.costs.stale
 
 
 def _levels(file: Path, pack: str) -> Iterator[str]:

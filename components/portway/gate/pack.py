@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from portway.errors import Missing
-from portway.gate.config import MODELS, PackConfig, follow, read_config, read_file
+from portway.gate.config import MODELS, CostConfig, PackConfig, follow, read_config, read_file
 from portway.gate.rule import Rule
 from portway.gate.session import utc_today
 
@@ -58,22 +58,28 @@ class Pack:
     ) -> PackConfig:
         """The configuration that policies named in ``given`` were given; the others follow.
 
+        Files that it names are looked for from the folder in which the pack is.
+
         Raises:
             BadInput: lists everything wrong with it.
         """
-        return self._read(follow(given), today())
+        return self._read(follow(given), today(), self.folder.resolve().parent)
 
     def configure_from(self, file: Path, today: Callable[[], date] = utc_today) -> PackConfig:
-        """The configuration in a ``--policy-pack-config`` file.
+        """The configuration in a ``--policy-pack-config`` file; files it names are relative to it.
 
         Raises:
             Missing: there is no such file.
             BadInput: lists everything wrong with it.
         """
-        return self._read(read_file(file, self.policies), today())
+        return self._read(read_file(file, self.policies), today(), file.resolve().parent)
 
-    def _read(self, given: Mapping[str, Any], today: date) -> PackConfig:
-        return read_config(MODELS[self.name], given, (r.id for r in self.rules), today)
+    def _read(self, given: Mapping[str, Any], today: date, home: Path) -> PackConfig:
+        config = read_config(MODELS[self.name], given, (r.id for r in self.rules), today)
+        if isinstance(config, CostConfig) and config.baseline:
+            files = tuple(str(home / file) for file in config.baseline)
+            return config.model_copy(update={"baseline": files})
+        return config
 
 
 def load_pack(folder: Path) -> Pack:

@@ -37,7 +37,8 @@ from pulumi_policy.proxy import UnknownValueError
 
 from portway.errors import BadInput
 from portway.gate.billing.rates import NEWER
-from portway.gate.config import PackConfig
+from portway.gate.config import CostConfig, PackConfig
+from portway.gate.costs import COSTS, costs_of, write
 from portway.gate.pack import ADVICE, Pack, load_pack
 from portway.gate.resource import Provider, Resource
 from portway.gate.session import Finding, Level, Session, utc_today
@@ -119,6 +120,13 @@ class PolicySet:
                 findings = judge() if told is None else told
         return [finding for finding in findings if finding.level is level]
 
+    def _whole(self, args: StackValidationArgs) -> tuple[Finding, ...]:
+        findings = self._session.stack(map(_stack_resource, args.resources))
+        file, stack = os.environ.get(COSTS), self._session.whole
+        if file and stack is not None and isinstance(self._config, CostConfig):
+            write(costs_of(stack, self._config, self.today()), Path(file))
+        return findings
+
     def _start(self) -> Session:
         return Session(self.pack.rules, self._config, is_preview=self._is_preview, today=self.today)
 
@@ -137,9 +145,7 @@ class PolicySet:
 
     def _stack_policy(self, name: str, description: str, level: Level) -> Policy:
         def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-            findings = self._once(
-                _WHOLE, level, lambda: self._session.stack(map(_stack_resource, args.resources))
-            )
+            findings = self._once(_WHOLE, level, lambda: self._whole(args))
             for finding in findings:
                 report(finding.text, finding.violation.urn)
 

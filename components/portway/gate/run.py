@@ -16,8 +16,11 @@ from portway.engine.stack import Outcome, Stack
 from portway.engine.stack import Pack as EnginePack
 from portway.errors import BadInput, Missing, PortwayError, Problem
 from portway.gate.attest.events import State, states_of
+from portway.gate.baseline import BASELINE, files_of, read_baselines
 from portway.gate.billing.rates import NEWER
-from portway.gate.config import PackConfig
+from portway.gate.config import CostConfig, PackConfig
+from portway.gate.costs import COSTS, Costs
+from portway.gate.costs import read as read_costs
 from portway.gate.pack import Pack, load_pack
 from portway.gate.record import Record, read_events
 from portway.gate.session import utc_today
@@ -66,6 +69,7 @@ class StackReport:
         hints: what of it no rule could see.
         resources: as the engine wrote them, secrets blanked.
         engine: its version.
+        costs: as the cost pack has it; None where it did not get so far.
     """
 
     stack: str
@@ -76,6 +80,7 @@ class StackReport:
     hints: tuple[str, ...] = ()
     resources: tuple[State, ...] = field(default=(), compare=False, repr=False)
     engine: str = field(default="", compare=False)
+    costs: Costs | None = field(default=None, compare=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -95,11 +100,16 @@ class StackReport:
 
 @dataclass(frozen=True)
 class Policies:
-    """The packs to judge by, each with the organisation's configuration, already validated."""
+    """The packs to judge by, each with the organisation's configuration, already validated.
+
+    Attributes:
+        asked: files that say what stacks cost before, instead of those that are configured.
+    """
 
     packs: tuple[Pack, ...]
     files: Mapping[str, Path]
     configs: Mapping[str, PackConfig] = field(default_factory=dict[str, PackConfig])
+    asked: tuple[Path, ...] = ()
 
     @property
     def for_engine(self) -> tuple[EnginePack, ...]:
@@ -114,7 +124,18 @@ class Policies:
     @property
     def environment(self) -> Mapping[str, str]:
         """What the packs' processes must know beside their configuration."""
-        return {NEWER: str(self.rates.resolve())} if "cost" in self.files else {}
+        if "cost" not in self.files:
+            return {}
+        named = os.pathsep.join(map(str, self.baseline))
+        return {NEWER: str(self.rates.resolve()), **({BASELINE: named} if named else {})}
+
+    @property
+    def baseline(self) -> tuple[Path, ...]:
+        """The files that say what stacks cost before: those asked for, else the configuration's."""
+        if self.asked:
+            return tuple(file.resolve() for file in self.asked)
+        config = self.configs.get("cost")
+        return files_of(config) if isinstance(config, CostConfig) else ()
 
 
 @dataclass(frozen=True)
@@ -129,12 +150,19 @@ def load_policies(
     folder: Path,
     files: Mapping[str, Path] | None = None,
     today: Callable[[], date] = utc_today,
+    baseline: Sequence[Path] = (),
 ) -> Policies:
     """Both packs in ``folder``, each with its file of ``files``, else with ``<pack>.json`` beside it.
 
+    Args:
+        folder: where the packs are.
+        files: by pack, its configuration.
+        today: UTC.
+        baseline: files that say what stacks cost before, instead of those that are configured.
+
     Raises:
         Missing: a pack or its configuration is absent.
-        BadInput: everything wrong in the configurations, and in the rates beside them.
+        BadInput: everything wrong in the configurations, in the baselines, and in the rates beside them.
     """
     packs = tuple(load_pack(folder / name) for name in PACKS)
     files = {pack.name: folder / f"{pack.name}.json" for pack in packs} | dict(files or {})
@@ -145,7 +173,11 @@ def load_policies(
             configs[pack.name] = pack.configure_from(files[pack.name], today)
         except BadInput as error:
             problems += [problem.at(str(files[pack.name])) for problem in error.problems]
-    policies = Policies(packs, files, configs)
+    policies = Policies(packs, files, configs, tuple(baseline))
+    try:
+        read_baselines(policies.baseline)
+    except BadInput as error:
+        problems += error.problems
     for target in registered():
         try:
             newer(policies.rates, target)
@@ -224,11 +256,13 @@ def _judge(
     def failed(fault: str) -> StackReport:
         return StackReport(subject.stack, None, (fault,), subject.project)
 
+    costs = shown.with_name(f"{shown.name}.costs.json")
     try:
         stage(subject.project, shown)
         environment = {
             **engine_environment(workshop.places, workshop.engine, project=shown),
             **policies.environment,
+            COSTS: str(costs),
         }
         stack = Stack(shown, subject.stack, workshop.engine, environment, deadline_seconds)
         outcome = stack.preview(policies.for_engine)
@@ -247,6 +281,7 @@ def _judge(
         hints=tuple(looked_up(shown, subject.stack)),
         resources=states_of(outcome.events),
         engine=str(workshop.engine.version),
+        costs=read_costs(costs),
     )
 
 

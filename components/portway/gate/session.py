@@ -55,7 +55,10 @@ class Session:
         is_preview: bool = False,
         today: Callable[[], date] = utc_today,
     ) -> None:
-        """Args: ``is_preview``: the whole stack will be judged before anything is created."""
+        """Args: ``is_preview``: the whole stack will be judged before anything is created.
+
+        ``whole`` is the stack, once it has been judged as a whole.
+        """
         self._rules = rules
         self._config = config
         self._is_preview = is_preview
@@ -64,6 +67,7 @@ class Session:
         self._seen: dict[str, Resource] = {}
         self._said: set[tuple[str, str | None, str]] = set()
         self._needed: set[Exemption] = set()
+        self.whole: Stack | None = None
 
     def resource(self, resource: Resource) -> tuple[Finding, ...]:
         """Everything to be said of ``resource``, which is about to be created or updated."""
@@ -81,7 +85,7 @@ class Session:
         that differs from run to run; what is said must not.
         """
         ordered = sorted(resources, key=lambda resource: resource.urn)
-        stack = Stack.of(self._with_inputs(resource) for resource in ordered)
+        stack = self.whole = Stack.of(self._with_inputs(resource) for resource in ordered)
         for resource in stack.resources:
             self._declarations.add(resource)
         findings = [

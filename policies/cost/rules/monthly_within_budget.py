@@ -1,11 +1,11 @@
 """What services and the stack cost at their maximum is no more than anybody agreed to."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from portway.gate.billing import Priced, ServiceEstimate, StackEstimate, stack_estimate
-from portway.gate.billing.words import behind, unbounded, unpriced
+from portway.gate.billing import ServiceEstimate, StackEstimate, stack_estimate
+from portway.gate.billing.words import behind, untold
 from portway.gate.context import CostContext, declared
-from portway.gate.resource import Resource, Stack
+from portway.gate.resource import Stack
 from portway.gate.rule import Rule, Severity, Violation
 from portway.pricing.money import money_shown
 
@@ -46,7 +46,7 @@ def _of_service(service: ServiceEstimate) -> Iterator[Violation]:
             _BUDGET,
         )
         return
-    for _, why in _untold(service.resources):
+    for _, why in untold(service.resources):
         message = (
             f"the {money_shown(budget)} budget of {service.name} cannot be judged: its ceiling is "
             f"{money_shown(ceiling)} and {why}"
@@ -67,30 +67,12 @@ def _of_stack(found: StackEstimate, context: CostContext) -> Iterator[Violation]
             _STACK,
         )
         return
-    for urn, why in _untold(found.resources):
+    for urn, why in untold(found.resources):
         message = (
             f"the {money_shown(limit)} of monthly_ceiling_usd cannot be judged: the ceiling of the "
             f"stack is {money_shown(ceiling)} and {why}"
         )
         yield Violation(message, urn, _STACK, undetermined=True)
-
-
-def _untold(resources: Iterable[Priced]) -> Iterator[tuple[str, str]]:
-    """Why a ceiling is not the whole of it, once, with the first resource that it is for."""
-    listed = list(resources)
-    open_ended = list(unbounded(listed))
-    missing = [one for one, _ in unpriced(listed)]
-    if open_ended:
-        why = f"that of {_few(open_ended)}, of which nothing limits how many there may be"
-        yield open_ended[0].urn, why
-    elif missing:
-        yield missing[0].urn, f"that of {_few(missing)}, which cannot be priced"
-
-
-def _few(resources: list[Resource]) -> str:
-    names = list(dict.fromkeys(map(str, resources)))
-    rest = f" and {len(names) - 2} more" if len(names) > 2 else ""  # noqa: PLR2004 - two are named
-    return f"{', '.join(names[:2])}{rest}"
 
 
 RULE = Rule(

@@ -1,28 +1,25 @@
 """The rates behind an estimate are not older than the organisation trusts."""
 
 from collections.abc import Iterator
-from datetime import date
 from decimal import Decimal
 
 from portway.gate.billing import StackEstimate, stack_estimate
 from portway.gate.context import CostContext
 from portway.gate.resource import Stack
 from portway.gate.rule import Rule, Severity, Violation
+from portway.pricing.freshness import USUAL_DAYS, age_days
 from portway.pricing.money import money_shown
 from portway.pricing.rate import Rate
-
-USUAL_DAYS = 120
-"""Without rates_max_age_days; older rates are then reported and not refused."""
 
 
 def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
     """Refuse an estimate that rests on rates which are too old; name the oldest."""
     found = stack_estimate(stack, context.declared_usd)
     limit = context.rates_max_age_days or USUAL_DAYS
-    old = [rate for rate in found.rates if _age(rate, context.today) > limit]
+    old = [rate for rate in found.rates if age_days(rate, context.today) > limit]
     if not old:
         return
-    oldest = max(old, key=lambda rate: (_age(rate, context.today), rate.sku))
+    oldest = max(old, key=lambda rate: (age_days(rate, context.today), rate.sku))
     share = money_shown(_resting_on(found, frozenset(old)))
     many = f"{len(old)} rates are" if len(old) > 1 else "a rate is"
     yield Violation(
@@ -34,11 +31,6 @@ def judge_stack(stack: Stack, context: CostContext) -> Iterator[Violation]:
         "rates",
         advice=context.rates_max_age_days is None,
     )
-
-
-def _age(rate: Rate, today: date) -> int:
-    """Days since it was read; 0 for what the organisation says itself."""
-    return 0 if rate.as_of is None else (today - rate.as_of).days
 
 
 def _resting_on(found: StackEstimate, old: frozenset[Rate]) -> Decimal:

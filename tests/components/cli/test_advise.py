@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portway.pricing import freshness
 from portway.registry import load_target, registered
 from support.command_line import CommandLine
 
@@ -217,3 +219,12 @@ def test_advice_loads_no_pulumi_and_draws_only_when_asked() -> None:
         "matplotlib",
     }
     assert loaded & heavy == set()
+
+
+def test_old_rates_are_named(
+    spec: Path, portway: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freshness, "utc_today", lambda: date(2036, 1, 1))
+    ran = portway("advise", spec.name, "--json")
+    assert ran.code == 0
+    assert "rates used are older than 120 days; the oldest, " in ran.err

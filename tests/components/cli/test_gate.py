@@ -33,6 +33,13 @@ RULES = {name: [rule.id for rule in pack_named(name).rules] for name in ("reside
 PASSED = StackReport("a.dev.paper", record(), ())
 REFUSED = StackReport("b.dev.paper", record(SAID), ())
 FAILED = StackReport("c.dev.paper", None, ("the program crashed",))
+UNTOLD = {
+    "monthly": None,
+    "unpriced": ["the cost pack did not get so far"],
+    "before": None,
+    "rates_as_of": None,
+}
+"""Of a stack whose cost pack wrote nothing."""
 
 
 @pytest.fixture
@@ -93,6 +100,7 @@ def test_json_holds_every_violation_and_every_fault(
                 "violations": [],
                 "advice": [],
                 "faults": [],
+                **UNTOLD,
             },
             {
                 "stack": "b.dev.paper",
@@ -111,6 +119,7 @@ def test_json_holds_every_violation_and_every_fault(
                 ],
                 "advice": [],
                 "faults": [],
+                **UNTOLD,
             },
             {
                 "stack": "c.dev.paper",
@@ -119,6 +128,7 @@ def test_json_holds_every_violation_and_every_fault(
                 "violations": [],
                 "advice": [],
                 "faults": ["the program crashed"],
+                **UNTOLD,
             },
         ],
     }

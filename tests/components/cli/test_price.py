@@ -1,5 +1,6 @@
 """``portway price`` and ``portway rates``: documents for programs, tables for people, exit codes."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -100,6 +101,20 @@ def test_without_traffic_floor_and_ceiling_are_still_known(
         "floor": "0.00", "expected_low": None, "expected": None, "ceiling": "730.00",
     }  # fmt: skip
     assert ran.json["assumptions"][0].startswith("traffic is missing from the spec")
+
+
+def test_old_rates_are_named_whatever_is_printed(
+    desk: Desk, portway: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.stack(spec=SPEC + TRAFFIC)
+    desk.day(monkeypatch, date(2026, 11, 30))
+    for flags in ((), ("--json",)):
+        ran = portway("price", STACK_NAME, *flags)
+        assert (ran.code, ran.err) == (
+            0,
+            f"{STACK_NAME}: 1 of 1 rates used are older than 120 days; the oldest, sheet in "
+            "europe-paper1, was read on 2026-08-01, 121 days ago; see portway rates refresh\n",
+        )
 
 
 def test_being_over_budget_is_shown_and_left_to_the_gate(desk: Desk, portway: CommandLine) -> None:

@@ -46,6 +46,9 @@ def test_a_stack_at_rest_is_updated_with_both_packs_and_what_the_user_gave(
     assert all((pack / "PulumiPolicy.yaml").is_file() for pack in packs)
     given = [words[at + 1] for at, word in enumerate(words) if word == "--policy-pack-config"]
     assert (len(given), given[1]) == (2, str(tmp_path / CONFIG))
+    # The packs compare with what is deployed, where nobody names another baseline.
+    told = json.loads((backend.folder / f"deployed-{STACK}.json").read_text())
+    assert told == {"version": 3, "deployment": backend.latest}
 
 
 def test_an_update_that_does_not_succeed_is_exit_1(backend: Backend, portway: CommandLine) -> None:

@@ -3,15 +3,18 @@
 import json
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from portway.gate.costs import Costs
 from portway.gate.notes import notes
 from portway.gate.run import StackReport, load_policies
 from support.gate_reports import REGION, record, said
 from support.packs import POLICIES
 
 TODAY = date.fromisoformat("2026-11-21")
+ZERO = Decimal(0)
 
 
 def noted(
@@ -116,3 +119,14 @@ def test_what_the_cost_pack_is_told_is_elsewhere_is_looked_for_too(tmp_path: Pat
     found = notes(policies, reports, TODAY, every_stack=True)
     expected = f"elsewhere.{never}: no stack lacks anything that this rule looks for; remove it"
     assert [note for note in found if note.startswith("cost.json: ")] == [f"cost.json: {expected}"]
+
+
+def test_old_rates_are_named_unless_their_rule_has_said_so() -> None:
+    told = Costs("shop", ZERO, ZERO, ZERO, stale="3 of 4 rates used are older than 120 days")
+    policies = load_policies(POLICIES)
+    quiet = replace(report(), costs=told)
+    refused = replace(report(said(rule="cost-rates-are-fresh")), costs=told)
+    expected = "prod: 3 of 4 rates used are older than 120 days"
+    for one, notes_of_it in ((quiet, [expected]), (refused, []), (report(), [])):
+        found = notes(policies, [one], TODAY, every_stack=False)
+        assert [note for note in found if note.startswith("prod: ")] == notes_of_it

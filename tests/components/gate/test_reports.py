@@ -1,10 +1,17 @@
 """What holds for every report: written whole or not at all, to where it can be, whatever it says."""
 
+import json
+from dataclasses import replace as replaced
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from portway.errors import BadInput
+from portway.gate.baseline import Earlier, read_baselines
+from portway.gate.costs import Costs
 from portway.gate.report import Kind
 from portway.gate.reports import FORMATS, ready, replace, write
 from portway.gate.reports.json import document
@@ -102,3 +109,27 @@ def test_a_report_that_fails_half_way_leaves_the_older_one(
     with pytest.raises(OSError, match="No space left"):
         replace(file, "newer")
     assert (file.read_text(), list(tmp_path.iterdir())) == ("older", [file])
+
+
+def test_the_document_for_programs_says_what_a_month_costs_and_is_a_baseline(
+    tmp_path: Path,
+) -> None:
+    before = Earlier("prod", "shop", "old.json", Decimal(1), Decimal(2))
+    told = Costs("shop", Decimal(3), Decimal(4), Decimal(5), (), date(2026, 8, 1), "", before)
+    dear = replaced(stack_report(), costs=told)
+    partly = replaced(stack_report(stack="dev"), costs=replaced(told, untold=("a db: no rate",)))
+    unseen = stack_report(stack="late")
+    found = cast("dict[str, Any]", document(run_of(dear, partly, unseen)))
+    first, second, third = found["stacks"]
+    assert first["monthly"] == {"floor": "3.00", "expected": "4.00", "ceiling": "5.00"}
+    assert first["before"] == {"floor": "1.00", "ceiling": "2.00", "source": "old.json"}
+    assert (first["project"], first["rates_as_of"]) == ("shop", "2026-08-01")
+    assert (second["monthly"], second["unpriced"]) == (None, ["a db: no rate"])
+    assert (third["monthly"], third["before"]) == (None, None)
+    file = tmp_path / "run.json"
+    file.write_text(json.dumps(found))
+    assert read_baselines([file]) == (
+        Earlier("prod", "shop", str(file), Decimal("3.00"), Decimal("5.00")),
+        Earlier("dev", "shop", str(file), Decimal(0), Decimal(0), "a db: no rate"),
+        Earlier("late", None, str(file), Decimal(0), Decimal(0), *third["unpriced"]),
+    )

@@ -1,6 +1,9 @@
 """JUnit, Markdown, GitHub's marks: what CI shows, with nothing that the words could break."""
 
 import re
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -8,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from portway.gate.baseline import Earlier
+from portway.gate.costs import Costs
 from portway.gate.report import GateReport
 from portway.gate.reports import github, junit, markdown
 from portway.gate.run import StackReport
@@ -196,3 +201,25 @@ def test_one_violation_is_one_command_whatever_is_said(message: str, stack: str)
 def test_github_reads_a_message_back_as_it_was(text: str, escaped: str) -> None:
     (line,) = github.annotations(run_of(faults=(text,)), nowhere())
     assert line == f"::error title=not judged::{escaped}"
+
+
+def test_markdown_shows_what_a_month_costs_and_what_it_was() -> None:
+    before = Earlier("prod", "shop", "old.json", Decimal(100), Decimal(500))
+    told = Costs(
+        "shop", Decimal(100), Decimal(900), Decimal(1742), (), date(2026, 8, 1), "", before
+    )
+    text = markdown.text(run_of(replace(stack_report(), costs=told)), nowhere())
+    assert (
+        "| a month | floor | ceiling | oldest rate |\n|---|--:|--:|---|\n"
+        "| `prod` | 100 USD | 500 USD → 1,742 USD (+1,242 USD) | 2026-08-01 |\n"
+    ) in text
+
+
+def test_markdown_names_what_is_not_in_the_amounts() -> None:
+    before = Earlier("prod", "shop", "old.json", Decimal(100), Decimal(500), "a *cache*")
+    told = Costs("shop", Decimal(0), Decimal(0), Decimal(0), (NASTY,), None, "", before, "no such")
+    text = markdown.text(run_of(replace(stack_report(), costs=told)), nowhere())
+    assert "| `prod` | 100 USD → 0.00 USD (-100 USD) | 500 USD → 0.00 USD (-500 USD) | none" in text
+    assert "\n`prod`: not in it: is in " in text
+    assert "\n`prod`: not in what it was: a \\*cache\\*\n" in text
+    assert "\n`prod`: not compared: no such\n" in text

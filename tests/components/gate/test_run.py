@@ -57,6 +57,18 @@ def test_rates_beside_the_cost_configuration_are_what_the_packs_are_told_of(tmp_
     assert policies.environment == {"PORTWAY_RATES": str(tmp_path.resolve() / "rates")}
 
 
+def test_baselines_are_read_before_anything_runs_and_named_to_the_packs(tmp_path: Path) -> None:
+    folder = policies_with(tmp_path, cost={"cost": {"baseline": "was.json"}})
+    with pytest.raises(BadInput, match=r"was\.json: cannot be read: No such file"):
+        load_policies(folder)
+    for name in ("was.json", "asked.json"):
+        (tmp_path / name).write_text('{"verdict": "passed", "stacks": []}')
+    home = tmp_path.resolve()
+    assert load_policies(folder).environment["PORTWAY_BASELINE"] == str(home / "was.json")
+    asked = load_policies(folder, baseline=[tmp_path / "asked.json"])
+    assert asked.environment["PORTWAY_BASELINE"] == str(home / "asked.json")
+
+
 def test_a_rates_file_with_faults_is_bad_input_before_anything_runs(tmp_path: Path) -> None:
     folder = policies_with(tmp_path)
     (folder / "rates").mkdir()

@@ -11,8 +11,9 @@ from portway.engine.stack import Outcome
 from portway.engine.version import MINIMUM
 from portway.errors import BadInput
 from portway.gate import state as room
+from portway.gate.exported import read_states
 from portway.gate.run import StackReport, Verdict, Workshop, load_policies
-from portway.gate.state import judge_states, read_states
+from portway.gate.state import judge_states
 from portway.sandbox.layout import Layout
 from support.packs import POLICIES
 

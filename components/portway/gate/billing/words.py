@@ -38,6 +38,24 @@ def unbounded(resources: Iterable[Priced]) -> Iterator[Resource]:
             yield one.resource
 
 
+def untold(resources: Iterable[Priced]) -> Iterator[tuple[str, str]]:
+    """Why a ceiling is not the whole of it, at most once, with the first resource that it is for."""
+    listed = list(resources)
+    open_ended = list(unbounded(listed))
+    missing = [one for one, _ in unpriced(listed)]
+    if open_ended:
+        why = f"that of {_few(open_ended)}, of which nothing limits how many there may be"
+        yield open_ended[0].urn, why
+    elif missing:
+        yield missing[0].urn, f"that of {_few(missing)}, which cannot be priced"
+
+
+def _few(resources: list[Resource]) -> str:
+    names = list(dict.fromkeys(map(str, resources)))
+    rest = f" and {len(names) - 2} more" if len(names) > 2 else ""  # noqa: PLR2004 - two are named
+    return f"{', '.join(names[:2])}{rest}"
+
+
 def _listed(lines: tuple[CostLine, ...], *, at_rest: bool) -> str:
     said = [
         f"{one.resource} {one.item} "

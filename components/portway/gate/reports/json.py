@@ -1,7 +1,9 @@
 """The report for programs."""
 
+from portway.gate.costs import Costs
 from portway.gate.report import GateReport, Kind, Said
 from portway.gate.run import Verdict
+from portway.pricing.money import money_text
 
 
 def document(report: GateReport) -> dict[str, object]:
@@ -18,12 +20,34 @@ def document(report: GateReport) -> dict[str, object]:
                 "violations": [_one(s) for s in report.said(stack) if s.kind is Kind.REFUSED],
                 "advice": [_one(s) for s in report.said(stack) if s.kind is not Kind.REFUSED],
                 "faults": list(stack.faults),
+                **_cost(stack.costs),
             }
             for stack in report.stacks
         ],
         "packs": {pack.name: [rule.id for rule in pack.rules] for pack in report.packs},
         "notes": list(report.notes),
         "faults": list(report.faults),
+    }
+
+
+def _cost(costs: Costs | None) -> dict[str, object]:
+    """What a month costs; a later run takes this document as its baseline."""
+    if costs is None:
+        unpriced = ["the cost pack did not get so far"]
+        return {"monthly": None, "unpriced": unpriced, "before": None, "rates_as_of": None}
+    before = costs.before
+    return {
+        "project": costs.project,
+        "monthly": costs.monthly,
+        "unpriced": list(costs.untold),
+        "before": None
+        if before is None or before.untold
+        else {
+            "floor": money_text(before.floor),
+            "ceiling": money_text(before.ceiling),
+            "source": before.source,
+        },
+        "rates_as_of": None if costs.rates_as_of is None else costs.rates_as_of.isoformat(),
     }
 
 

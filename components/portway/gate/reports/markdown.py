@@ -3,10 +3,13 @@
 import html
 import re
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
+from portway.gate.costs import Costs
 from portway.gate.report import GateReport, Kind, Said
 from portway.gate.reports.locate import Locator
 from portway.gate.run import StackReport, Verdict
+from portway.pricing.money import money_shown
 
 MARK = "<!-- portway-gate -->"
 """By this line a later run finds the comment and rewrites it."""
@@ -51,7 +54,44 @@ def _head(report: GateReport) -> str:
         verdict = f"{_SIGNS[stack.verdict]} {_WORDS[stack.verdict]}"
         cells = (_code(stack.stack), verdict, stack.judged, refused, len(counts) - refused)
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines) + "\n"
+    costs = _costs(report)
+    return "\n".join([*lines, *(("", *costs) if costs else ())]) + "\n"
+
+
+def _costs(report: GateReport) -> list[str]:
+    """What a month costs, with what it cost before where a baseline says it."""
+    known = [(one.stack, one.costs) for one in report.stacks if one.costs is not None]
+    if not known:
+        return []
+    lines = ["| a month | floor | ceiling | oldest rate |", "|---|--:|--:|---|"]
+    for stack, costs in known:
+        before = costs.before
+        cells = (
+            _code(stack),
+            _amount(None if before is None else before.floor, costs.floor),
+            _amount(None if before is None else before.ceiling, costs.ceiling),
+            "none used" if costs.rates_as_of is None else f"{costs.rates_as_of}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    for stack, costs in known:
+        lines += [f"\n{_code(stack)}: {_plain(one)}" for one in _reservations(costs)]
+    return lines
+
+
+def _reservations(costs: Costs) -> Iterator[str]:
+    """What keeps the amounts from being the whole of it."""
+    yield from (f"not in it: {one}" for one in costs.untold[:_MOST])
+    if costs.before is not None and costs.before.untold:
+        yield f"not in what it was: {costs.before.untold}"
+    if costs.unknown:
+        yield f"not compared: {costs.unknown}"
+
+
+def _amount(then: Decimal | None, now: Decimal) -> str:
+    if then is None or then == now:
+        return money_shown(now)
+    sign = "+" if now > then else "-"
+    return f"{money_shown(then)} → {money_shown(now)} ({sign}{money_shown(abs(now - then))})"
 
 
 def _stack(report: GateReport, stack: StackReport, locator: Locator) -> str:

@@ -19,7 +19,7 @@ def test_the_archive_is_named_by_its_content_and_small(tmp_path: Path) -> None:
     digest = hashlib.sha256(data).hexdigest()
     assert bundle == Bundle(tmp_path / f"{digest}.zip", digest, len(data))
     assert runtime_digest() == digest
-    assert bundle.size_bytes < 256 * 1024
+    assert bundle.size_bytes < 384 * 1024
     assert runtime_archive(tmp_path) == bundle
     assert [path.name for path in tmp_path.iterdir()] == [bundle.path.name]
 

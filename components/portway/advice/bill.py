@@ -112,6 +112,7 @@ def _(meter: Fixed, work: Work, rates: RateTable) -> Bill | None:
 @_bill.register
 def _(meter: PerUse, work: Work, rates: RateTable) -> Bill | None:
     units = meter.units_per_request + meter.units_per_output_token * work.output_tokens
+    units += meter.units_per_input_token * work.input_tokens
     return Bill(per_request=float(units * _rate(meter.sku, meter.region, rates).amount))
 
 

@@ -54,6 +54,7 @@ class BedrockOffer:
         regions_as_of: the day the region list was true.
         unverified_regions: those of ``regions`` that only launch notes or hearsay name.
         sources: where the row comes from.
+        openai: whether Bedrock's own endpoint for OpenAI chat completions serves it too.
     """
 
     model_id: str
@@ -63,6 +64,7 @@ class BedrockOffer:
     regions_as_of: date
     unverified_regions: frozenset[str]
     sources: tuple[str, ...]
+    openai: bool = False
 
     @property
     def verified(self) -> bool:
@@ -222,4 +224,5 @@ def _offer(row: Mapping[str, Any] | None) -> BedrockOffer | None:
         regions_as_of=date.fromisoformat(row["regions_as_of"]),
         unverified_regions=frozenset(row["unverified_regions"]),
         sources=tuple(row["sources"]),
+        openai=row.get("openai", False),
     )

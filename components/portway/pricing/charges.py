@@ -138,6 +138,7 @@ def _(meter: Tokens, work: Work) -> Iterator[Charge]:
 def _(meter: PerUse, work: Work) -> Iterator[Charge]:
     requests = _requests(meter.resource, meter.most, work)
     each = meter.units_per_request + meter.units_per_output_token * work.output_tokens
+    each += meter.units_per_input_token * work.input_tokens
     yield Charge(meter.resource, meter.item, meter.sku, meter.region, requests.times(each))
 
 

@@ -145,6 +145,7 @@ class PerUse:
         most: requests in flight at most; None where nobody has set a maximum.
         units_per_output_token: how many units each token written adds.
         assumed: a sentence on the units, where nobody declared them.
+        units_per_input_token: how many units each token read adds.
     """
 
     resource: str
@@ -155,6 +156,7 @@ class PerUse:
     most: int | None
     units_per_output_token: Decimal = Decimal(0)
     assumed: str = ""
+    units_per_input_token: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from .errors import internal
+
 
 def make_client(
     service: str, region: str | None, *, connect_seconds: float = 5, **settings: object
@@ -24,6 +26,39 @@ def make_client(
         **settings,
     )
     return session.create_client(service, region_name=region, config=config)
+
+
+def find_credentials() -> Any:  # noqa: ANN401 - as above
+    """The SDK's credentials, which refresh themselves.
+
+    Raises:
+        ImportError: no AWS SDK is installed.
+    """
+    return _botocore("botocore.session").get_session().get_credentials()
+
+
+def signed_headers(
+    credentials: Any,  # noqa: ANN401 - as above
+    region: str,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: bytes,
+    service: str = "bedrock",
+) -> dict[str, str]:
+    """`headers` with a signature (Signature Version 4) of this request.
+
+    Raises:
+        WireError: there are no credentials.
+    """
+    if credentials is None:
+        raise internal("NoCredentialsError")
+    request = _botocore("botocore.awsrequest").AWSRequest(
+        method=method, url=url, data=body, headers=headers
+    )
+    signer = _botocore("botocore.auth").SigV4Auth
+    signer(credentials.get_frozen_credentials(), service, region).add_auth(request)
+    return {name.lower(): value for name, value in request.headers.items()}
 
 
 def _botocore(module: str) -> Any:  # noqa: ANN401 - as above

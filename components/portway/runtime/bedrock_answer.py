@@ -45,7 +45,8 @@ def usage(counted: JsonObject) -> JsonObject:
         "completion_tokens": answer,
         "total_tokens": prompt + answer,
     }
-    return {**found, "prompt_tokens_details": {"cached_tokens": read}} if read else found
+    details = {"cached_tokens": read, **({"cache_write_tokens": written} if written else {})}
+    return {**found, "prompt_tokens_details": details} if read or written else found
 
 
 def completion(response: JsonObject) -> JsonObject:
@@ -117,6 +118,7 @@ class _Stream:
     def __init__(self) -> None:
         self._calls: dict[int, int] = {}
         self._without_input: set[int] = set()
+        self._opening: list[JsonObject] = []
         self._stopped = False
         self._counted = False
 
@@ -125,9 +127,21 @@ class _Stream:
         return self._stopped and self._counted
 
     def take(self, event: JsonObject) -> Iterator[JsonObject]:
+        """Yield the chunks of one event.
+
+        The role is kept back until something follows it: a failure before that is the request's, with
+        a status of its own, and not the middle of an answer.
+        """
         if "messageStart" in event:
-            yield _chunk({"role": "assistant", "content": ""})
-        elif "contentBlockStart" in event:
+            self._opening = [_chunk({"role": "assistant", "content": ""})]
+            return
+        for piece in self._pieces(event):
+            yield from self._opening
+            self._opening = []
+            yield piece
+
+    def _pieces(self, event: JsonObject) -> Iterator[JsonObject]:
+        if "contentBlockStart" in event:
             yield from self._start(event["contentBlockStart"])
         elif "contentBlockDelta" in event:
             yield from self._delta(event["contentBlockDelta"])

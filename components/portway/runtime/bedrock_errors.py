@@ -35,10 +35,11 @@ def translate(error: Exception, model: str) -> WireError:
     described: JsonObject = as_object(response.get("Error")) or {}
     code = str(described.get("Code") or "")
     message = str(described.get("Message") or "")
-    return _by_code(code, message, model)
+    return by_code(code, message, model)
 
 
-def _by_code(code: str, message: str, model: str) -> WireError:
+def by_code(code: str, message: str, model: str) -> WireError:
+    """The error with AWS's `code` as a client sees it. `model` is the outward name."""
     kind = code.lower().removesuffix("exception")
     detail = f"{code}: {message[:_LONGEST_MESSAGE]}" if kind != "validation" else code
     match kind:

@@ -12,6 +12,8 @@ from .jsons import JsonObject, as_list, as_text, decode
 
 _TOOL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _NO_OUTPUT = "(no output)"
+MOST_IMAGES = 20
+"""Of one request (the AWS SDK's `bedrock-runtime` model, `Message.content`)."""
 
 
 def conversation(messages: list[JsonObject]) -> tuple[list[JsonObject], list[JsonObject]]:
@@ -37,6 +39,12 @@ def conversation(messages: list[JsonObject]) -> tuple[list[JsonObject], list[Jso
             _append(turns, "user", blocks)
         else:
             _append(turns, "assistant", _assistant(message, path))
+    pictures = sum("image" in block for turn in turns for block in _flat(turn["content"]))
+    if pictures > MOST_IMAGES:
+        raise unsupported_value(
+            "messages",
+            f"'messages' hold {pictures} images; this model's service takes {MOST_IMAGES}.",
+        )
     if not turns or turns[0]["role"] != "user":
         raise invalid("The conversation must start with a user message.", "messages")
     return system, turns
@@ -45,6 +53,12 @@ def conversation(messages: list[JsonObject]) -> tuple[list[JsonObject], list[Jso
 def uses_tools(turns: list[JsonObject]) -> bool:
     """Whether the conversation contains tool calls or results."""
     return any("toolUse" in b or "toolResult" in b for turn in turns for b in turn["content"])
+
+
+def _flat(blocks: list[JsonObject]) -> list[JsonObject]:
+    """The blocks, and those inside tool results."""
+    inside = [part for one in blocks for part in one.get("toolResult", {}).get("content", [])]
+    return [*blocks, *inside]
 
 
 def _append(turns: list[JsonObject], role: str, blocks: list[JsonObject]) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 
 from .bedrock_messages import conversation, uses_tools
+from .bedrock_schema import tool_schema
 from .errors import invalid, unsupported, unsupported_value
 from .jsons import JsonObject, as_list, as_object, as_text
 from .upstream import ChatRequest
@@ -130,7 +131,11 @@ def _tool_config(body: JsonObject, *, history: bool) -> JsonObject | None:
                 "'tool_choice' cannot be 'none' after tool calls on this model's service.",
             )
         return None
-    config: JsonObject = {"tools": [{"toolSpec": _tool_spec(tool["function"])} for tool in tools]}
+    specs = [
+        _tool_spec(tool["function"], f"tools[{i}].function.parameters")
+        for i, tool in enumerate(tools)
+    ]
+    config: JsonObject = {"tools": [{"toolSpec": spec} for spec in specs]}
     if choice == "required":
         config["toolChoice"] = {"any": {}}
     elif (named := as_object(choice)) is not None:
@@ -140,8 +145,9 @@ def _tool_config(body: JsonObject, *, history: bool) -> JsonObject | None:
     return config
 
 
-def _tool_spec(function: JsonObject) -> JsonObject:
-    schema = as_object(function.get("parameters")) or {"type": "object", "properties": {}}
+def _tool_spec(function: JsonObject, path: str) -> JsonObject:
+    given = as_object(function.get("parameters")) or {"properties": {}}
+    schema = tool_schema(given, path)
     spec: JsonObject = {"name": function["name"], "inputSchema": {"json": schema}}
     if description := as_text(function.get("description")):
         spec["description"] = description

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .bedrock_settings import CONVERSE, BedrockSettings, read_bedrock
+
 if TYPE_CHECKING:
     from .meter_settings import MeterSettings
 
@@ -51,6 +53,7 @@ class Config:
     meter: "MeterSettings | None" = None
     metrics_port: int | None = None
     metrics_namespace: str | None = None
+    bedrock: BedrockSettings = CONVERSE
 
     @property
     def provider(self) -> str:
@@ -138,6 +141,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         port=read.integer("PORT", "a TCP port", least=0, default=Config.port),
         aws_region=region,
         meter=_meter(read),
+        bedrock=read_bedrock(env, read.faults) if bedrock else CONVERSE,
         metrics_port=metrics_port,
         metrics_namespace=metrics_namespace,
     )

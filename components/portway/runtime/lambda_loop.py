@@ -1,4 +1,4 @@
-"""The service as a Lambda function: function URL events in, streamed responses out.
+"""The service as a Lambda function: events of its URL or of a REST API in, streamed responses out.
 
 The managed Python runtime does not stream, so this process speaks the Runtime API itself; it is
 started by `AWS_LAMBDA_EXEC_WRAPPER`.
@@ -40,7 +40,7 @@ def serve_one(app: App, config: Config, api: RuntimeApi, invocation: Invocation)
         os.environ["_X_AMZN_TRACE_ID"] = invocation.trace_id
     request = read_event(invocation, config)
     if request is None:
-        message = "This function answers function URL requests (payload version 2.0) only."
+        message = "This function answers requests of its function URL or of a REST API only."
         api.fail(invocation.id, "Runtime.UnknownEvent", message)
         write_event("unknown_event", "WARNING", invocation=invocation.id)
         return
@@ -58,16 +58,16 @@ def serve_one(app: App, config: Config, api: RuntimeApi, invocation: Invocation)
 
 
 def read_event(invocation: Invocation, config: Config) -> Request | None:
-    """A function URL event as a request, None for any other event."""
+    """A function URL's or a REST API's event as a request, None for any other event."""
     started = time.monotonic()
     try:
         event = as_object(decode(invocation.event)) or {}
     except ValueError:
         return None
-    http = as_object((as_object(event.get("requestContext")) or {}).get("http")) or {}
-    method, raw_path = as_text(http.get("method")), as_text(event.get("rawPath"))
-    if method is None or raw_path is None:
+    asked = _asked(event)
+    if asked is None:
         return None
+    method, raw_path = asked
     given = as_object(event.get("headers")) or {}
     headers = {str(name).lower(): str(value) for name, value in given.items()}
     left = config.timeout_seconds
@@ -81,6 +81,19 @@ def read_event(invocation: Invocation, config: Config) -> Request | None:
         deadline=started + left,
         record=Record(request_id(headers), method, raw_path, started),
     )
+
+
+def _asked(event: JsonObject) -> tuple[str, str] | None:
+    """Method and path: of payload version 2.0, or of a REST API's proxy event, without the stage."""
+    context = as_object(event.get("requestContext")) or {}
+    http = as_object(context.get("http"))
+    if http is not None:
+        method, path = as_text(http.get("method")), as_text(event.get("rawPath"))
+    elif as_text(context.get("resourcePath")) is not None:
+        method, path = as_text(event.get("httpMethod")), as_text(event.get("path"))
+    else:
+        return None
+    return None if method is None or path is None else (method, path)
 
 
 def _body(event: JsonObject, limit_bytes: int) -> bytes:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from . import sse
 from .config import Config
-from .errors import internal, unavailable, upstream_error
+from .errors import WireError, internal, unavailable, upstream_error
 from .http_wire import Disconnected, Head, MalformedMessage, Reader, TooSlow, head_bytes
 from .jsons import JsonObject, as_object, decode, encode
 from .pump import Cancellation
@@ -48,10 +48,12 @@ class _Reply:
 class HttpUpstream:
     """vLLM or another OpenAI-compatible server at `http://host:port`."""
 
-    def __init__(self, config: Config) -> None:
-        parts = urlsplit(config.upstream)
+    chat_path = _CHAT
+
+    def __init__(self, config: Config, origin: str | None = None) -> None:
+        parts = urlsplit(origin or config.upstream)
         if parts.hostname is None or parts.port is None:
-            raise internal(f"no host and port in {config.upstream}")
+            raise internal(f"no host and port in {origin or config.upstream}")
         self._address = (parts.hostname, parts.port)
         self._host = parts.netloc
         self._config = config
@@ -87,7 +89,9 @@ class HttpUpstream:
     ) -> Generator[_Reply, None, None]:
         for with_default in (True, False):
             body = self._body(request, with_default=with_default)
-            with self._request("POST", _CHAT, body, request.request_id, cancellation) as reply:
+            with self._request(
+                "POST", self.chat_path, body, request.request_id, cancellation
+            ) as reply:
                 if reply.status == 200:  # noqa: PLR2004 - HTTP OK
                     yield reply
                     return
@@ -96,7 +100,18 @@ class HttpUpstream:
             # max_tokens the server fills what is left, which is then less than our limit.
             if request.max_tokens is None and with_default and is_too_long(error):
                 continue
-            raise translate(reply.status, error, reply.headers, self._config.model)
+            raise self._refused(reply.status, error, reply.headers)
+
+    def _refused(self, status: int, error: object, headers: dict[str, str]) -> WireError:
+        """What a client sees of an unsuccessful answer."""
+        return translate(status, error, headers, self._config.model)
+
+    def _signed(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> dict[str, str]:
+        """The headers as they are sent: some servers want them signed."""
+        del method, path, body
+        return headers
 
     def _body(self, request: ChatRequest, *, with_default: bool) -> bytes:
         body: JsonObject = {**request.body, "model": self._config.upstream_model}
@@ -125,6 +140,7 @@ class HttpUpstream:
             headers["x-request-id"] = request_id
         if body:
             headers |= {"content-type": "application/json", "content-length": str(len(body))}
+        headers = self._signed(method, path, headers, body)
         with self._connect(seconds) as sock:
 
             def hang_up() -> None:

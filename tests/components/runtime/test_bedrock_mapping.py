@@ -284,7 +284,7 @@ def test_usage_counts_cached_tokens_within_the_prompt() -> None:
         "prompt_tokens": 15,
         "completion_tokens": 3,
         "total_tokens": 18,
-        "prompt_tokens_details": {"cached_tokens": 4},
+        "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 1},
     }
 
 

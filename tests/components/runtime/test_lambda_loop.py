@@ -157,6 +157,23 @@ def test_an_event_that_is_no_http_request_is_an_error_and_not_the_end(api: FakeR
     assert api.call(url_event("GET", "/healthz")).http()[0]["statusCode"] == 200
 
 
+@pytest.mark.usefixtures("function")
+def test_a_request_of_a_rest_api_is_one_without_its_stage(api: FakeRuntimeApi) -> None:
+    event = {
+        "resource": "/{proxy+}",
+        "path": "/v1/models",
+        "httpMethod": "GET",
+        "headers": {
+            "Authorization": f"Bearer {KEY}",
+            "Host": "abc.execute-api.eu-west-1.amazonaws.com",
+        },
+        "requestContext": {"resourcePath": "/{proxy+}", "path": "/live/v1/models", "stage": "live"},
+        "body": None,
+        "isBase64Encoded": False,
+    }
+    assert api.call(event).http()[0]["statusCode"] == 200
+
+
 def test_a_function_that_cannot_start_tells_the_runtime_api(
     archive: Path, api: FakeRuntimeApi, tmp_path: Path
 ) -> None:

@@ -20,17 +20,29 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from portway.errors import Missing, PortwayError
-from portway.sandbox.dataplane import bedrock, dynamodb, firestore, secrets_manager
+from portway.sandbox.dataplane import (
+    bedrock,
+    cloudwatch,
+    dynamodb,
+    firestore,
+    monitoring,
+    prometheus,
+    secrets_manager,
+)
 from portway.sandbox.dataplane.bedrock import Bedrock
 from portway.sandbox.dataplane.cloud_run import CloudRun
+from portway.sandbox.dataplane.cloudwatch import CloudWatch
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.dynamodb import DynamoDb
 from portway.sandbox.dataplane.firestore import Firestore
 from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
 from portway.sandbox.dataplane.kubernetes import Kubernetes
 from portway.sandbox.dataplane.lambda_host import LambdaHost
+from portway.sandbox.dataplane.log_entries import LogEntries
 from portway.sandbox.dataplane.metadata import Metadata
+from portway.sandbox.dataplane.monitoring import Monitoring
 from portway.sandbox.dataplane.processes import Processes, sweep
+from portway.sandbox.dataplane.prometheus import Prometheus
 from portway.sandbox.dataplane.records import Records
 from portway.sandbox.dataplane.secrets_manager import SecretsManager
 from portway.sandbox.dataplane.settings import Settings
@@ -91,11 +103,11 @@ class Daemon:
         try:
             endpoints = await self._aws_services()
             self._metadata = await self._google_services()
-            self._platforms = [
-                CloudRun(self._context, self._metadata.environment),
-                LambdaHost(self._context, endpoints),
-                Kubernetes(self._context),
-            ]
+            run = CloudRun(self._context, self._metadata.environment)
+            functions = LambdaHost(self._context, endpoints)
+            kubernetes = Kubernetes(self._context)
+            self._platforms = [run, functions, kubernetes]
+            await self._metric_stores(self._metadata, run, functions, kubernetes)
             self._store.set_meta(META, json.dumps({"pid": os.getpid(), "started_at": time.time()}))
             log.info("serving what is deployed in %s", self._layout.root)
             await self._watch(ended)
@@ -131,6 +143,27 @@ class Daemon:
         served = Firestore(self._current, self._records, metadata.account_of)
         await self._listen(firestore.OWNER, served.handle)
         return metadata
+
+    async def _metric_stores(
+        self, metadata: Metadata, run: CloudRun, functions: LambdaHost, kubernetes: Kubernetes
+    ) -> None:
+        """Start what answers for the metrics of everything that runs."""
+        logs = LogEntries(self._layout.logs)
+        scraping = Prometheus(kubernetes.scraped)
+        self._context.spawn(scraping.run())
+
+        def instances() -> dict[str, int]:
+            return {each["owner"]: each["instances"] for each in run.describe()}
+
+        stores = {
+            cloudwatch.OWNER: CloudWatch(self._current, logs, functions.peaks).handle,
+            monitoring.OWNER: Monitoring(
+                self._current, logs, metadata.account_of, instances
+            ).handle,
+            prometheus.OWNER: scraping.handle,
+        }
+        for owner, handler in stores.items():
+            await self._listen(owner, handler)
 
     async def _listen(self, owner: str, handler: Callable[[Exchange], Awaitable[None]]) -> str:
         front = Front(handler)

@@ -8,7 +8,7 @@ Simulated, because there is no container engine here and no right to mount anyth
 - volumes are folders under the instance's own; every argument and environment value that begins with
   a mount path is rewritten to that folder. Read-only mounts are not enforced;
 - containers of one instance share ``localhost`` as they should, but every port they declare is another,
-  free, loopback port of this machine. ``PORT``, ``…_PORT``, ``--port N`` and ``localhost:N`` are rewritten,
+  free, loopback port of this machine. ``PORT``, ``…_PORT``, ``--port N``, ``prometheus:N`` and ``localhost:N`` are rewritten,
   and a stock Python container that declares one port and sets no ``PORT`` is given it;
 - user, capabilities, CPU and memory limits are not applied. A GPU is only a promise: a container that
   asked for one gets ``NVIDIA_VISIBLE_DEVICES``, and the stand-in model server does not start without.
@@ -32,6 +32,7 @@ from portway.sandbox.dataplane.settings import PREFIX, Settings
 from portway.sandbox.dataplane.world import PlatformError
 
 _LOCAL = re.compile(r"(?<![\w.])(127\.0\.0\.1|localhost|0\.0\.0\.0)(:)(\d{1,5})(?!\d)")
+_SCRAPED = re.compile(r"(prometheus:)(\d{1,5})")
 _PYTHON = re.compile(r"(/usr/(local/)?bin/)?python(3(\.\d+)?)?")
 _VLLM_COMMANDS = (
     ("vllm", "serve"),
@@ -193,6 +194,8 @@ class Rewrite:
     def _value(self, name: str, value: str) -> str:
         if name == "PORT" or name.endswith("_PORT"):
             return self.port(value)
+        if scraped := _SCRAPED.fullmatch(value):
+            return f"{scraped[1]}{self.port(scraped[2])}"
         if value.startswith("{"):
             with contextlib.suppress(ValueError):
                 return json.dumps(self._within(json.loads(value)))

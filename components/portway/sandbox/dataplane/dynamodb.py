@@ -1,4 +1,4 @@
-"""The embedded DynamoDB: UpdateItem on the tables that are deployed, after the same IAM checks.
+"""The embedded DynamoDB: UpdateItem and GetItem on the tables that are deployed, after IAM's checks.
 
 Simulated: capacity and throttling, streams, indexes, and the deletion of items whose time is over.
 Every other operation is refused as one that DynamoDB does not know.
@@ -20,7 +20,7 @@ from portway.sandbox.store import Json, Row
 
 OWNER = "dynamodb"
 TABLE = "aws:dynamodb/table:Table"
-TARGET = "DynamoDB_20120810.UpdateItem"
+_PREFIX = "DynamoDB_20120810."
 CONTENT_TYPE = "application/x-amz-json-1.0"
 MAX_BODY_BYTES = 1 << 20
 MAX_ITEM_BYTES = 400 << 10
@@ -48,7 +48,7 @@ class DynamoDb:
     async def handle(self, exchange: Exchange) -> None:
         """Answer one API call."""
         try:
-            await _reply(exchange, 200, await self._update(exchange))
+            await _reply(exchange, 200, await self._answer(exchange))
         except ApiError as error:
             await _reply(exchange, error.status, {"__type": error.code, "message": str(error)})
         except Invalid as error:
@@ -60,13 +60,14 @@ class DynamoDb:
             }
             await _reply(exchange, 400, body | ({"Item": error.item} if error.item else {}))
 
-    async def _update(self, exchange: Exchange) -> Json:
-        operation = exchange.header("x-amz-target") or ""
-        if operation != TARGET:
+    async def _answer(self, exchange: Exchange) -> Json:
+        operations = {"UpdateItem": self._apply, "GetItem": self._get}
+        operation = (exchange.header("x-amz-target") or "").removeprefix(_PREFIX)
+        if operation not in operations:
             raise ApiError(
                 400,
                 f"{_CORAL}UnknownOperationException",
-                f"the sandbox's DynamoDB has {TARGET} only, not {operation[:100]}",
+                f"the sandbox's DynamoDB has {' and '.join(operations)} only, not {operation[:100]}",
             )
         try:
             asked: Any = json.loads(await exchange.body(MAX_BODY_BYTES))
@@ -78,13 +79,18 @@ class DynamoDb:
         except Unsigned as error:
             raise ApiError(400, f"{_CORAL}{error.code}", str(error)) from error
         fields = cast("Json", asked) if isinstance(asked, dict) else {}
-        table = self._table(text(fields, "TableName"), who)
-        return self._apply(table, fields)
+        table = self._table(text(fields, "TableName"), who, operation)
+        return operations[operation](table, fields)
 
-    def _table(self, name: str, who: Caller) -> Row:
+    def _get(self, table: Row, fields: Json) -> Json:
+        key = _key(table, fields.get("Key") or {})
+        found = self._records.get(str(table.key), json.dumps(key, sort_keys=True))
+        return {} if found is None else {"Item": found}
+
+    def _table(self, name: str, who: Caller, operation: str) -> Row:
         scope = f"{who.account}:{who.region}"
         arn = f"arn:aws:dynamodb:{who.region}:{who.account}:table/{name.rpartition('/')[2]}"
-        sentence = refusal(self._world(), who, "dynamodb:UpdateItem", arn)
+        sentence = refusal(self._world(), who, f"dynamodb:{operation}", arn)
         if sentence is not None:
             raise ApiError(400, f"{_CORAL}AccessDeniedException", sentence)
         for row in self._world().of(TABLE):

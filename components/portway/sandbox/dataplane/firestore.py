@@ -1,7 +1,7 @@
 """The embedded Firestore: atomic commits to the databases that are deployed, over its REST protocol.
 
 A commit may create, update (whole or by a mask), increment and delete documents, on condition that
-they are there or not. Who asks is known by the access token of its service account. Simulated: the
+they are there or not; a document can be read. Who asks is known by the access token of its service account. Simulated: the
 contention of many writers, and the deletion of documents whose time is over. Every other method is
 refused as one that is not implemented.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from portway.sandbox.dataplane.amazon_cloud import DEPLOYER
 from portway.sandbox.dataplane.front import BodyTooLarge, Exchange
 from portway.sandbox.dataplane.google_cloud import PROJECT_MEMBERS
 from portway.sandbox.dataplane.records import Records
@@ -25,6 +26,7 @@ WRITERS = frozenset(
     {"roles/datastore.user", "roles/datastore.owner", "roles/editor", "roles/owner"}
 )
 _COMMIT = re.compile(r"/v1/projects/([^/]+)/databases/([^/]+)/documents:commit")
+_DOCUMENT = re.compile(r"/v1/projects/([^/]+)/databases/([^/]+)/documents/(.+)")
 _CONDITION = re.compile(r'resource\.(name|type|service)\s*==\s*"([^"]*)"')
 _PREFIX = re.compile(r'resource\.name\.startsWith\("([^"]*)"\)')
 _STATUSES = {
@@ -62,7 +64,8 @@ class Firestore:
     async def handle(self, exchange: Exchange) -> None:
         """Answer one API call."""
         try:
-            status, body = 200, await self._commit(exchange)
+            reads = exchange.method == "GET"
+            status, body = 200, self._read(exchange) if reads else await self._commit(exchange)
         except Refused as error:
             status = _STATUSES[error.status]
             described = {"code": status, "message": str(error), "status": error.status}
@@ -72,7 +75,9 @@ class Firestore:
     async def _commit(self, exchange: Exchange) -> Json:
         match = _COMMIT.fullmatch(exchange.path)
         if match is None or exchange.method != "POST":
-            raise Refused("UNIMPLEMENTED", "the sandbox's Firestore has documents:commit only")
+            raise Refused(
+                "UNIMPLEMENTED", "the sandbox's Firestore has documents:commit and get only"
+            )
         project, name = match.groups()
         database = self._database(exchange, project, name)
         try:
@@ -90,17 +95,30 @@ class Firestore:
             "commitTime": now,
         }
 
+    def _read(self, exchange: Exchange) -> Json:
+        match = _DOCUMENT.fullmatch(exchange.path)
+        if match is None:
+            raise Refused("UNIMPLEMENTED", "the sandbox's Firestore reads one document at a time")
+        database = self._database(exchange, match[1], match[2])
+        name = exchange.path.removeprefix("/v1/")
+        found = self._records.get(str(database.key), name)
+        if found is None:
+            raise Refused("NOT_FOUND", f'Document "{name}" not found.')
+        return {"name": name, "fields": found}
+
     def _database(self, exchange: Exchange, project: str, name: str) -> Row:
         scheme, _, token = (exchange.header("authorization") or "").partition(" ")
-        account = self._account_of(token) if scheme.lower() == "bearer" else None
-        if account is None:
+        is_bearer = scheme.lower() == "bearer"
+        account = self._account_of(token) if is_bearer else None
+        is_owner = is_bearer and token == DEPLOYER
+        if account is None and not is_owner:
             raise Refused(
                 "UNAUTHENTICATED",
                 "Request had invalid authentication credentials. Expected OAuth 2 access token, "
                 "login cookie or other valid authentication credential.",
             )
         resource = f"projects/{project}/databases/{name}"
-        if not may_write(self._world(), project, resource, account):
+        if account and not may_write(self._world(), project, resource, account):
             raise Refused("PERMISSION_DENIED", "Missing or insufficient permissions.")
         for row in self._world().of(DATABASE):
             if row.key.scope == project and text(row.inputs, "name") == name:

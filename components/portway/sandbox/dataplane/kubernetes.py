@@ -8,7 +8,7 @@ interceptor would, and holds them while a pod starts.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from portway.sandbox.dataplane.context import Context
@@ -22,6 +22,7 @@ from portway.sandbox.dataplane.kubernetes_objects import (
     namespace_of,
     selected,
 )
+from portway.sandbox.dataplane.prometheus import PORT_NAME, Target
 from portway.sandbox.dataplane.proxy import UpstreamFailed, forward
 from portway.sandbox.dataplane.world import World, child, items, text
 from portway.sandbox.store import Row
@@ -64,6 +65,14 @@ class Kubernetes:
         """What runs, for people."""
         every = [*self._services.values(), *self._deployments.values()]
         return [each.describe() for each in every]
+
+    def scraped(self) -> Iterator[Target]:
+        """The pods that a Prometheus of their cluster would scrape."""
+        for each in self._deployments.values():
+            port = metrics_port(each.row)
+            for pod in each.ready_pods() if port is not None else []:
+                here = pod.instance.port(port or 0)
+                yield Target(each.row.key.scope, namespace_of(each.row), pod.instance.name, here)
 
     async def close(self) -> None:
         """End every pod."""
@@ -145,3 +154,11 @@ def is_inside(service: Row) -> bool:
     """Whether a Service has an address inside its cluster only."""
     spec = child(service.inputs, "spec")
     return text(spec, "type") in ("", "ClusterIP") and text(spec, "clusterIP") != "None"
+
+
+def metrics_port(deployment: Row) -> int | None:
+    """The port of a Deployment's pods that is named for scrapes; None where there is none."""
+    pod = child(child(child(deployment.inputs, "spec"), "template"), "spec")
+    containers = [*items(pod, "initContainers"), *items(pod, "containers")]
+    ports = (port for container in containers for port in items(container, "ports"))
+    return next((int(p["containerPort"]) for p in ports if text(p, "name") == PORT_NAME), None)

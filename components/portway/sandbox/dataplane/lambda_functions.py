@@ -1,6 +1,8 @@
 """Deployed functions: their execution environments, concurrency and provisioned concurrency."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 
 from portway.sandbox.dataplane.amazon_cloud import PROVISIONED
 from portway.sandbox.dataplane.context import Context
@@ -12,6 +14,8 @@ from portway.sandbox.dataplane.world import World, fingerprint, number, text
 from portway.sandbox.store import Row
 
 ACCOUNT_CONCURRENCY = 1000
+MINUTE_SECONDS = 60
+MOST_MINUTES = 1440
 
 
 class Throttled(InvocationFailed):
@@ -26,6 +30,9 @@ class Deployed:
         self._endpoints = endpoints
         self._seen: tuple[int, float] | None = None
         self._scope = ""
+        self._active = 0
+        self.peaks: dict[int, int] = {}
+        """The most executions at once, by the minute (unix seconds) in which they began."""
         self.function: Function | None = None
         self.pool: Pool[Environment] | None = None
 
@@ -61,12 +68,24 @@ class Deployed:
         """Run ``invocation`` to its end, whoever waits for the answer."""
         assert self.pool is not None
         try:
-            async with self.pool.use() as environment:
+            async with self.pool.use() as environment, self._counted():
                 await environment.run(invocation)
         except Exhausted:
             invocation.fail(Throttled("Rate Exceeded."))
         except StartFailed as error:
             invocation.fail(InvocationFailed(str(error)))
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncGenerator[None]:
+        self._active += 1
+        minute = int(time.time()) // MINUTE_SECONDS * MINUTE_SECONDS
+        self.peaks[minute] = max(self.peaks.get(minute, 0), self._active)
+        if len(self.peaks) > MOST_MINUTES:
+            del self.peaks[min(self.peaks)]
+        try:
+            yield
+        finally:
+            self._active -= 1
 
     def _environment(self) -> Environment:
         assert self.function is not None

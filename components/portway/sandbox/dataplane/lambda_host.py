@@ -75,6 +75,13 @@ class LambdaHost:
         await asyncio.gather(*(url.close() for url in self._urls.values()))
         await asyncio.gather(*(function.close() for function in self._functions.values()))
 
+    def peaks(self, arn: str) -> Mapping[int, int]:
+        """The most executions of a function at once, by minute (unix seconds)."""
+        for each in self._functions.values():
+            if each.function is not None and each.function.arn == arn:
+                return each.peaks
+        return {}
+
     def _find(self, url: Row) -> Deployed | None:
         for function in self._functions.values():
             if function.is_named(url.key.scope, text(url.inputs, "functionName")):

@@ -109,9 +109,19 @@ def test_the_key_cannot_be_changed(client: Any) -> None:
     assert "Cannot update attribute id. This attribute is part of the key" in message
 
 
+def test_an_item_is_read_by_whom_a_policy_allows(client: Any, deployed: Deployed) -> None:
+    update(client, "SET a = :v", ExpressionAttributeValues=number(7))
+    with pytest.raises(ClientError, match="not authorized to perform: dynamodb:GetItem"):
+        client.get_item(TableName="chat-meter", Key=KEY)
+    deployed.rows.append(allowed("dynamodb:GetItem", "*"))
+    found = client.get_item(TableName="chat-meter", Key=KEY)["Item"]
+    assert found == {"id": {"S": "a"}, "a": {"N": "7"}}
+    assert "Item" not in client.get_item(TableName="chat-meter", Key={"id": {"S": "other"}})
+
+
 def test_other_operations_are_not_known(client: Any) -> None:
     with pytest.raises(ClientError, match="UnknownOperationException"):
-        client.get_item(TableName="chat-meter", Key=KEY)
+        client.delete_item(TableName="chat-meter", Key=KEY)
 
 
 def test_who_signed_nothing_is_nobody(deployed: Deployed) -> None:

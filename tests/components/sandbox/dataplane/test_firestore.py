@@ -79,6 +79,16 @@ def test_without_a_mask_a_document_is_replaced(deployed: Deployed) -> None:
     assert sums(commit(deployed, add("a", 1))) == [1]
 
 
+def test_a_document_is_read_by_whom_a_role_allows(deployed: Deployed) -> None:
+    commit(deployed, add("a", 5))
+    base = f"http://{deployed.environment['FIRESTORE_EMULATOR_HOST']}/v1/{PLACE}"
+    as_account = {"authorization": f"Bearer {access_token(ACCOUNT)}"}
+    found = httpx.get(f"{base}/a", headers=as_account).json()["fields"]
+    assert found == {"kind": {"stringValue": "counter"}, "n": {"integerValue": "5"}}
+    assert status(httpx.get(f"{base}/b", headers=as_account))[:2] == (404, "NOT_FOUND")
+    assert status(httpx.get(f"{base}/a"))[:2] == (401, "UNAUTHENTICATED")
+
+
 def test_what_it_cannot_do_is_said(deployed: Deployed) -> None:
     name = {"name": f"{PLACE}/a"}
     maximum = {
@@ -92,7 +102,7 @@ def test_what_it_cannot_do_is_said(deployed: Deployed) -> None:
     elsewhere = {"delete": "projects/other/databases/chat-meter/documents/things/a"}
     assert status(commit(deployed, elsewhere))[1] == "INVALID_ARGUMENT"
     base = f"http://{deployed.environment['FIRESTORE_EMULATOR_HOST']}/v1/{PLACE}"
-    assert status(httpx.get(f"{base}/a"))[:2] == (501, "UNIMPLEMENTED")
+    assert status(httpx.delete(f"{base}/a"))[:2] == (501, "UNIMPLEMENTED")
 
 
 def test_who_asks_decides(deployed: Deployed) -> None:

@@ -90,6 +90,7 @@ class Daemon:
         self._records = Records(layout.records)
         self._metadata: Metadata | None = None
         self._fronts: list[Front] = []
+        self._scraping: asyncio.Task[None] | None = None
         self._platforms: list[Platform] = []
         self._described = ""
 
@@ -114,6 +115,8 @@ class Daemon:
         finally:
             with contextlib.suppress(PortwayError):
                 self._store.set_meta(META, "")
+            if self._scraping is not None:
+                self._scraping.cancel()
             await asyncio.gather(*(platform.close() for platform in self._platforms))
             await asyncio.gather(*(front.close() for front in self._fronts))
             if self._metadata is not None:
@@ -150,7 +153,7 @@ class Daemon:
         """Start what answers for the metrics of everything that runs."""
         logs = LogEntries(self._layout.logs)
         scraping = Prometheus(kubernetes.scraped)
-        self._context.spawn(scraping.run())
+        self._scraping = self._context.spawn(scraping.run())
 
         def instances() -> dict[str, int]:
             return {each["owner"]: each["instances"] for each in run.describe()}

@@ -1,0 +1,25 @@
+"""parliament's findings on an IAM policy: actions, resources and condition keys that IAM knows."""
+
+import warnings
+from importlib import import_module
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ResourceWarning)  # it leaves its definitions open at import
+    _parliament: Any = import_module("parliament")
+
+
+def findings(policy: str) -> list[str]:
+    """What parliament says of the policy, ``ISSUE: detail``, but for one thing it cannot judge.
+
+    Bedrock's actions take any one of several kinds of resource; parliament asks for all of them.
+    """
+    return [
+        f"{one.issue}: {one.detail}"
+        for one in _parliament.analyze_policy_string(policy).findings
+        if one.issue != "RESOURCE_MISMATCH" or not _is_bedrock(one.detail)
+    ]
+
+
+def _is_bedrock(detail: list[dict[str, Any]]) -> bool:
+    return all(each["action"].startswith("bedrock:") for each in detail)

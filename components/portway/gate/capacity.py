@@ -8,18 +8,17 @@ from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from typing import Any, cast
 
+from portway.gate.counts import Count, Uncounted, number
 from portway.gate.machines import machine_gpus
-from portway.gate.quantities import whole
+from portway.gate.pod_gpus import pod_gpus
 from portway.gate.resource import Resource, Stack
 from portway.gate.tables import NO_FACTS, both, reason, table, table_facts, target_facts
-from portway.gate.values import Known, Missing, Unknown, shown
+from portway.gate.values import Known, Missing, Unknown
 from portway.target import ResourceFacts
 
 _TABLE = "capacity.json"
 _ZONE = re.compile(r".*-[a-z]+\d+-[a-z]")
 _ZONES_OF_A_REGION = 3
-_ABSURD = 10**9
-"""Nobody runs as many of anything; a number like that is a mistake."""
 
 
 class Kind(Enum):
@@ -37,23 +36,6 @@ class Reading:
     kind: Kind
     facts: ResourceFacts = NO_FACTS
     because: str = ""
-
-
-@dataclass(frozen=True)
-class Count:
-    """A number that was found."""
-
-    value: int
-    path: str = ""
-
-
-@dataclass(frozen=True)
-class Uncounted:
-    """A number that could not be found: why. ``is_missing``: it was never set."""
-
-    path: str
-    why: str
-    is_missing: bool = False
 
 
 def reading(resource: Resource) -> Reading:
@@ -140,14 +122,20 @@ def gpus(resource: Resource, facts: ResourceFacts, stack: Stack | None = None) -
         if not isinstance(machine, int):
             return Uncounted(*machine)
         of_machine = max(of_machine, machine)
-    for path in _claims(resource, facts):
-        if not isinstance(resource.properties.get(path), Missing):
-            return Uncounted(path, f"{path} claims devices that cannot be counted here")
-    for seen in _gpu_values(resource, facts):
-        count = _number(seen)
-        if isinstance(count, Uncounted):
-            return count
-        total += count.value
+    if runs_pods(resource):
+        held = pod_gpus(resource, stack)
+        if isinstance(held, Uncounted):
+            return held
+        total = held.value
+    else:
+        for path in facts.gpu_claims:
+            if not isinstance(resource.properties.get(path), Missing):
+                return Uncounted(path, f"{path} claims devices that cannot be counted here")
+        for seen in _gpu_values(resource, facts):
+            count = number(seen)
+            if isinstance(count, Uncounted):
+                return count
+            total += count.value
     if total and resource.type in table(_TABLE)["one_per_node"]:
         return Uncounted("", "there is one pod on each node, and nobody knows how many nodes")
     # What is attached to a machine that brings its own is the same GPUs, named twice.
@@ -218,15 +206,8 @@ def runs_pods(resource: Resource) -> bool:
 
 
 def _gpu_values(resource: Resource, facts: ResourceFacts) -> Iterator[Known | Unknown]:
-    if not runs_pods(resource):
-        yield from resource.properties.leaves(*facts.gpus)
-        yield from _provisioned(resource)
-        return
-    pods: dict[str, Any] = table(_TABLE)["pods"]
-    for spec in pods["spec_paths"]:
-        for containers in pods["container_lists"]:
-            for limits in resource.properties.every(f"{spec}.{containers}[].resources.limits"):
-                yield from _named(limits, pods["gpu_names"])
+    yield from resource.properties.leaves(*facts.gpus)
+    yield from _provisioned(resource)
 
 
 def _provisioned(resource: Resource) -> Iterator[Known | Unknown]:
@@ -245,27 +226,9 @@ def _provisioned(resource: Resource) -> Iterator[Known | Unknown]:
             yield Known(path, most) if isinstance(most, str | int | float) else Unknown(path)
 
 
-def _named(limits: Known | Unknown, patterns: list[str]) -> Iterator[Known | Unknown]:
-    if isinstance(limits, Unknown) or not isinstance(limits.value, Mapping):
-        yield limits
-        return
-    for name, amount in cast("Mapping[str, Any]", limits.value).items():
-        if any(fnmatchcase(name, pattern) for pattern in patterns):
-            path = f'{limits.path}["{name}"]'
-            is_known = isinstance(amount, str | int | float)
-            yield Known(path, amount) if is_known else Unknown(path)
-
-
-def _claims(resource: Resource, facts: ResourceFacts) -> Iterator[str]:
-    yield from facts.gpu_claims
-    if runs_pods(resource):
-        pods: dict[str, Any] = table(_TABLE)["pods"]
-        yield from (f"{spec}.{pods['claims']}" for spec in pods["spec_paths"])
-
-
 def _limit(resource: Resource, path: str) -> Count | Uncounted:
     """The limit at ``path``, where it is one: not a zero that means none, nor one for another mode."""
-    count = _number(resource.properties.get(path))
+    count = number(resource.properties.get(path))
     if isinstance(count, Uncounted):
         return count
     if count.value == 0 and any(fnmatchcase(path, one) for one in table(_TABLE)["zero_is_none"]):
@@ -276,23 +239,3 @@ def _limit(resource: Resource, path: str) -> Count | Uncounted:
         why = f"{path} limits nothing unless {above}.scalingMode is MANUAL"
         return Uncounted(path, why, is_missing=True)
     return count
-
-
-def _number(seen: Known | Unknown | Missing) -> Count | Uncounted:
-    """A count of at least 0, given as a number or as its text, also as Kubernetes writes amounts.
-
-    -1 means no limit to the clouds.
-    """
-    if isinstance(seen, Missing):
-        return Uncounted(seen.path, f"{seen.path} is not set", is_missing=True)
-    if isinstance(seen, Unknown):
-        return Uncounted(
-            seen.path, f"{seen.path} is known only after deployment; make it a literal"
-        )
-    if isinstance(seen.value, str | int | float) and not isinstance(seen.value, bool):
-        count = whole(seen.value)
-        if count is not None and count < _ABSURD:
-            return Count(count, seen.path)
-        if str(seen.value) == "-1":
-            return Uncounted(seen.path, f"{seen.path} is -1, which sets no limit", is_missing=True)
-    return Uncounted(seen.path, f"{seen.path} is {shown(seen.value)}, which is no whole number")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from portway.gate.capacity import Count, Uncounted, gpus, maximum, reading
+from portway.gate.capacity import gpus, maximum, reading
+from portway.gate.counts import Count, Uncounted
 from portway.gate.resource import Resource, Stack
 from portway.gate.rows import is_refused
 from portway.gate.values import Known, Missing, Unknown

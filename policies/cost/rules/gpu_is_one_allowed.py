@@ -6,8 +6,9 @@ from functools import cache
 from typing import Any
 
 from portway.gate.amounts import at_maximum
-from portway.gate.capacity import Count, Kind, gpus, reading, runs_pods
+from portway.gate.capacity import Kind, gpus, reading, runs_pods
 from portway.gate.context import CostContext
+from portway.gate.counts import Count
 from portway.gate.judged_cost import judge_family
 from portway.gate.machines import is_accelerated, machines_of
 from portway.gate.resource import Resource, Stack

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from portway.gate.capacity import Count, Kind, Uncounted, at_most, gpus, maximum, reading, scaled
+from portway.gate.capacity import Kind, at_most, gpus, maximum, reading, scaled
 from portway.gate.context import CostContext
+from portway.gate.counts import Count, Uncounted
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 

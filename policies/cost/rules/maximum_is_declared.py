@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from portway.gate.capacity import Kind, Uncounted, maximum, may_be_autoscaled, reading, scalers
+from portway.gate.capacity import Kind, maximum, may_be_autoscaled, reading, scalers
 from portway.gate.context import CostContext
+from portway.gate.counts import Uncounted
 from portway.gate.resource import Resource, Stack
 from portway.gate.rule import Rule, Severity, Violation
 

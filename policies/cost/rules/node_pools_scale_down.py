@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from portway.gate.billing import amount
-from portway.gate.capacity import Count, Uncounted
 from portway.gate.context import CostContext
+from portway.gate.counts import Count, Uncounted
 from portway.gate.environments import Trial, trial
 from portway.gate.machines import is_accelerated
 from portway.gate.pools import GKE, SHAPES, Floor, Shape, floor, gpus_of_one, has_maximum, says

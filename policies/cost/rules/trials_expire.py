@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from portway.gate.capacity import Count, Kind, gpus, reading
+from portway.gate.capacity import Kind, gpus, reading
 from portway.gate.context import CostContext
+from portway.gate.counts import Count
 from portway.gate.environments import Trial, labels, trial
 from portway.gate.links import of_types
 from portway.gate.resource import Resource, Stack

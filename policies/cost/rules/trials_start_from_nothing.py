@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from portway.gate.billing import amount
-from portway.gate.capacity import Count, Uncounted, gpus, maximum, reading, runs_pods, scalers
+from portway.gate.capacity import gpus, maximum, reading, runs_pods, scalers
 from portway.gate.context import CostContext
+from portway.gate.counts import Count, Uncounted
 from portway.gate.environments import Trial, trial
 from portway.gate.pools import SHAPES, floor, says
 from portway.gate.resource import Resource, Stack

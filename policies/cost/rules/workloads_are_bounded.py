@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from portway.gate.absence import cost_absence
-from portway.gate.capacity import Count, Uncounted, gpus, reading, runs_pods
+from portway.gate.capacity import gpus, reading, runs_pods
 from portway.gate.context import CostContext
+from portway.gate.counts import Count, Uncounted
 from portway.gate.quantities import whole
 from portway.gate.resource import Resource, Stack
 from portway.gate.rows import is_refused

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from portway.gate.capacity import Uncounted
+from portway.gate.counts import Uncounted
 from portway.gate.pools import EKS, GKE, SHAPES, Floor, floor, has_maximum
 from portway.gate.resource import Resource
 from portway.gate.values import UNKNOWN, View

@@ -1,7 +1,8 @@
 """How many of something there may be at most, as the rules on maxima count it."""
 
 from portway.gate.billing.cannot import CannotPrice
-from portway.gate.capacity import Count, at_most, maximum, reading
+from portway.gate.capacity import at_most, maximum, reading
+from portway.gate.counts import Count
 from portway.gate.resource import Resource, Stack
 
 

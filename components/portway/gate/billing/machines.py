@@ -8,7 +8,7 @@ from portway.gate.billing.cannot import CannotPrice
 from portway.gate.billing.limits import most
 from portway.gate.billing.rates import find
 from portway.gate.billing.values import GIB, known, name, number, region, whole
-from portway.gate.capacity import Uncounted
+from portway.gate.counts import Uncounted
 from portway.gate.machines import machines_of
 from portway.gate.pools import SHAPES, floor, says
 from portway.gate.resource import Resource, Stack

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from portway.gate.billing.cannot import CannotPrice
 from portway.gate.billing.cluster import FLAVOUR, MACHINE_LABELS, Cluster, cluster_of, labelled
+from portway.gate.billing.packing import group_size, labels_of, packed_on
 from portway.gate.billing.values import GIB, known, quantity
-from portway.gate.capacity import Count, Uncounted, at_most, gpus, reading, scalers
+from portway.gate.capacity import at_most, gpus, reading, scalers
+from portway.gate.counts import Count, Uncounted
 from portway.gate.machines import is_accelerated
 from portway.gate.resource import Resource, Stack
 from portway.gate.tables import table
@@ -126,11 +128,12 @@ def _nodes(
     if not machine and rate is None:
         why = "no node label says which machine its pods run on"
         raise CannotPrice("", f"{why}; select node.kubernetes.io/instance-type")
-    fit = max(_gpus_of(machine) // each, 1)
+    packed, machines = packed_on(resource), group_size(resource)
+    fit = packed or (max(_gpus_of(machine) // each, 1) if machines == 1 else 1)
     sku = f"node:{machine or 'unknown'}:{term}"
-    parts = [Part("node", sku, Decimal(1), per_seconds=3600, declared=rate)]
+    parts = [Part("node", sku, Decimal(machines), per_seconds=3600, declared=rate)]
     if where.vendor == "gke":
-        size = Decimal(given["node_disk_gib"])
+        size = Decimal(given["node_disk_gib"]) * machines
         parts.append(Part("node disk", f"{given['rates']}node-disk", size, per_seconds=_MONTH))
     fewest, largest = -(-least // fit), -(-highest // fit)
     yield Held(
@@ -139,11 +142,11 @@ def _nodes(
         parts=tuple(parts),
         least=fewest,
         most=largest,
-        concurrency=max(_at_once(resource), 1),
+        concurrency=max(_at_once(resource), 1) * max(packed, 1),
         hold_seconds=given["idle_seconds"],
         start_seconds=given["start_seconds"],
         served_by=labelled(resource, _ACCELERATORS) or given["gpus"].get(machine, ""),
-        shape=f"{fewest} to {largest} nodes of {machine or 'an unnamed type'}, {term}",
+        shape=f"{fewest * machines} to {largest * machines} nodes of {machine or 'an unnamed type'}, {term}",
     )
 
 
@@ -260,8 +263,7 @@ def _selected(resource: Resource, stack: Stack | None) -> int | None:
     if stack is None or not isinstance(wanted, Known):
         return None
     for one in stack.resources:
-        labels = one.properties.get("spec.template.metadata.labels")
-        if isinstance(labels, Known) and _covers(wanted.value, labels.value) and _at_once(one):
+        if _covers(wanted.value, labels_of(one)) and _at_once(one):
             return _at_once(one) * _counts(one, stack)[1]
     return None
 

@@ -32,8 +32,7 @@ def alerts(service: Service) -> dict[str, Object]:
 
 
 def _rules(service: Service) -> Iterator[JsonValue]:
-    wanted = _series("spec_replicas", service, service.name)
-    there = _series("status_replicas_available", service, service.name)
+    wanted, there = _wanted_and_there(service)
     yield _rule(
         "PortwayUnavailable",
         f"{wanted} > 0 and {there} == 0",
@@ -68,6 +67,18 @@ def _rule(name: str, expression: str, lasting: str, severity: str, summary: str)
         "labels": {"severity": severity},
         "annotations": {"summary": summary},
     }
+
+
+def _wanted_and_there(service: Service) -> tuple[str, str]:
+    """Replicas asked for and serving; the leaders of groups are one StatefulSet of the group's name."""
+    if not service.is_group:
+        name = service.name
+        return (
+            _series("spec_replicas", service, name),
+            _series("status_replicas_available", service, name),
+        )
+    whose = f'{{namespace="{service.namespace}",statefulset="{service.name}"}}'
+    return f"kube_statefulset_replicas{whose}", f"kube_statefulset_status_replicas_ready{whose}"
 
 
 def _series(metric: str, service: Service, deployment: str) -> str:

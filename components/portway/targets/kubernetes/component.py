@@ -6,7 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import pulumi
-from pulumi_kubernetes import Provider, apiextensions, apps, autoscaling, core, networking, policy
+from pulumi_kubernetes import (
+    Provider,
+    apiextensions,
+    apps,
+    autoscaling,
+    batch,
+    core,
+    networking,
+    policy,
+    resource,
+    scheduling,
+)
 from pulumi_random import RandomPassword
 
 from portway.bundle import runtime_archive
@@ -17,20 +28,33 @@ from portway.targets.kubernetes.shapes import KubernetesPlan
 
 TYPE = "portway:index:KubernetesService"
 
+_WORKLOADS: Final = ("deployment", "group")
+_PODS_NEED: Final = (
+    "account", "default-deny", "traffic", "runtime", "keys", "meter-service", "weights-volume",
+    "weights-loader", "priority", "gpu-claim", "queue",
+)  # fmt: skip
+
 AFTER: Final[Mapping[str, tuple[str, ...]]] = {
     "namespace": (),
     "meter": ("account", "default-deny", "meter-traffic", "meter-keys", "meter-volume"),
     "meter-service": ("meter",),
-    "deployment": ("account", "default-deny", "traffic", "runtime", "keys", "meter-service"),
-    "disruption": ("deployment",),
-    "autoscaler": ("deployment",),
+    "weights-loader": ("account", "default-deny", "weights-traffic", "weights-volume"),
+    "deployment": _PODS_NEED,
+    "group": _PODS_NEED,
+    "disruption": _WORKLOADS,
+    "autoscaler": _WORKLOADS,
     "route": ("service",),
     # A ScaledObject whose route is not there yet scales by CPU until KEDA looks again.
-    "scaler": ("deployment", "route"),
+    "scaler": (*_WORKLOADS, "route"),
+    "health-check": ("service", "pool"),
+    "backend-policy": ("service", "pool"),
+    "http-route": ("service", "pool", "grant", "health-check", "backend-policy", "scaler"),
 }
 """What must be there first, by role; every other role needs the namespace only."""
 
-WAITS: Final = frozenset({"deployment", "service", "meter", "meter-service"})
+WAITS: Final = frozenset(
+    {"deployment", "group", "service", "meter", "meter-service", "weights-loader"}
+)
 """Roles that the provider awaits: a Service is ready only when its pods are."""
 
 METER_KEYS: Final = "meter-keys"
@@ -44,6 +68,9 @@ _CLASSES: Final[Mapping[str, Callable[..., pulumi.CustomResource]]] = {
     "v1/PersistentVolumeClaim": core.v1.PersistentVolumeClaim,
     "v1/Service": core.v1.Service,
     "apps/v1/Deployment": apps.v1.Deployment,
+    "batch/v1/Job": batch.v1.Job,
+    "resource.k8s.io/v1/ResourceClaimTemplate": resource.v1.ResourceClaimTemplate,
+    "scheduling.k8s.io/v1/PriorityClass": scheduling.v1.PriorityClass,
     "networking.k8s.io/v1/NetworkPolicy": networking.v1.NetworkPolicy,
     "policy/v1/PodDisruptionBudget": policy.v1.PodDisruptionBudget,
     "autoscaling/v2/HorizontalPodAutoscaler": autoscaling.v2.HorizontalPodAutoscaler,
@@ -69,12 +96,11 @@ class KubernetesService(pulumi.ComponentResource):
         keys = make_keys(self, name, plan.keys)
         contents = {"runtime": _code(), "keys": _document(keys), **self._meter_keys()}
         made = self._objects(contents)
-        deployment = cast("apps.v1.Deployment", made["deployment"])
         account = cast("core.v1.ServiceAccount", made["account"])
         self.endpoint = self._endpoint(
             cast("core.v1.Service", made["service"]), list(made.values())
         )
-        self.region = deployment.spec.apply(_region)
+        self.region = self._region(made)
         self.identity = account.metadata.apply(
             lambda it: f"system:serviceaccount:{it.namespace}:{it.name}"
         )
@@ -123,6 +149,13 @@ class KubernetesService(pulumi.ComponentResource):
         known = {"apiVersion", "kind"} if make is not apiextensions.CustomResource else set[str]()
         arguments = {_snake(key): value for key, value in fields.items() if key not in known}
         return make(f"{self._prefix}-{role}", opts=opts, **arguments)
+
+    def _region(self, made: Mapping[str, pulumi.Resource]) -> pulumi.Output[str]:
+        if "deployment" in made:
+            return cast("apps.v1.Deployment", made["deployment"]).spec.apply(_region)
+        # the SDK keeps nothing of a custom resource but its id
+        group = cast("pulumi.CustomResource", made["group"])
+        return group.id.apply(lambda _: self.plan.region)
 
     def _endpoint(
         self, service: core.v1.Service, everything: Sequence[pulumi.Resource]

@@ -10,6 +10,9 @@ from portway.target import ResourceFacts
 
 _FREE: Final = ResourceFacts(is_billed=False)
 _POD: Final = "spec.template.spec"
+_GROUP: Final = (
+    "spec.leaderWorkerTemplate.leaderTemplate.spec", "spec.leaderWorkerTemplate.workerTemplate.spec",
+)  # fmt: skip
 
 FACTS: Final[Mapping[str, ResourceFacts]] = {
     "kubernetes:core/v1:Namespace": _FREE,
@@ -23,6 +26,18 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
         model_routes=(f"{_POD}.containers[].env[].value", f"{_POD}.containers[].args"),
         gpu_claims=(f"{_POD}.resourceClaims",),
     ),
+    "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet": ResourceFacts(
+        maximum="spec.replicas",
+        gpus=tuple(f'{pod}.containers[].resources.limits["nvidia.com/gpu"]' for pod in _GROUP),
+        model_routes=tuple(
+            f"{pod}.containers[].{field}" for pod in _GROUP for field in ("env[].value", "args")
+        ),
+        gpu_claims=tuple(f"{pod}.resourceClaims" for pod in _GROUP),
+    ),
+    "kubernetes:batch/v1:Job": ResourceFacts(
+        maximum="spec.parallelism",
+        model_routes=(f"{_POD}.containers[].env[].value", f"{_POD}.containers[].args"),
+    ),
     "kubernetes:core/v1:Service": ResourceFacts(model_routes=("spec.externalName",)),
     "kubernetes:networking.k8s.io/v1:NetworkPolicy": _FREE,
     "kubernetes:policy/v1:PodDisruptionBudget": _FREE,
@@ -34,5 +49,15 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
     ),
     "kubernetes:http.keda.sh/v1beta1:InterceptorRoute": _FREE,
     "kubernetes:monitoring.coreos.com/v1:PrometheusRule": _FREE,
+    "kubernetes:monitoring.coreos.com/v1:PodMonitor": _FREE,
+    "kubernetes:monitoring.coreos.com/v1:ServiceMonitor": _FREE,
+    "kubernetes:scheduling.k8s.io/v1:PriorityClass": _FREE,
+    "kubernetes:resource.k8s.io/v1:ResourceClaimTemplate": _FREE,
+    "kubernetes:kueue.x-k8s.io/v1beta2:LocalQueue": _FREE,
+    "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute": _FREE,
+    "kubernetes:gateway.networking.k8s.io/v1beta1:ReferenceGrant": _FREE,
+    "kubernetes:inference.networking.k8s.io/v1:InferencePool": _FREE,
+    "kubernetes:networking.gke.io/v1:HealthCheckPolicy": _FREE,
+    "kubernetes:networking.gke.io/v1:GCPBackendPolicy": _FREE,
     "random:index/randomPassword:RandomPassword": _FREE,
 }

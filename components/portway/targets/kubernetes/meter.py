@@ -7,7 +7,8 @@ from pydantic import JsonValue
 from portway.images import image
 from portway.metering import limits_of_use, meter_variable
 from portway.target import MeterPlan
-from portway.targets.kubernetes.pod import PASSWORD_FILE, PASSWORD_MOUNT, RESTRICTED, USER, Counting
+from portway.targets.kubernetes.containers import POD_SECURITY, RESTRICTED
+from portway.targets.kubernetes.pod import PASSWORD_FILE, PASSWORD_MOUNT, Counting
 from portway.targets.kubernetes.scheduling import beside_gpus
 from portway.targets.kubernetes.service import Service, labels, named, selector
 from portway.targets.kubernetes.shapes import Object
@@ -159,14 +160,7 @@ def _pod(service: Service) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 30,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": POD_SECURITY,
         "affinity": {"nodeAffinity": beside_gpus(service.region, service.node)},
         "containers": [_valkey()],
         "volumes": [

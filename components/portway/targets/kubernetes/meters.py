@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, cast
 
 from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
 from portway.pricing.money import CURRENCY, HOURS_PER_MONTH, SECONDS_PER_MONTH
 from portway.pricing.rate import Grade, Rate, Tier
 from portway.target import Plan
-from portway.targets.kubernetes.meter import DISK_GIB
+from portway.targets.kubernetes.nodes import shape_of
 from portway.targets.kubernetes.shapes import KubernetesPlan
 
 POD_IDLE_SECONDS: Final = 600
@@ -30,7 +30,11 @@ ANSWER_BYTES: Final = 600
 TOKEN_BYTES: Final = 255
 """One streamed chunk: five bytes of text in a frame of server-sent events."""
 
-_BILLED: Final = frozenset({"deployment", "service", "meter", "meter-volume"})
+WORKLOADS: Final = ("deployment", "group")
+_BILLED: Final = frozenset(
+    {*WORKLOADS, "service", "meter", "meter-volume", "weights-volume", "weights-loader"}
+)
+_SPARE: Final = "it has room on the nodes that the cluster has anyway"
 _IN_CLUSTER: Final = "an object of the cluster's API, billed with its control plane"
 
 
@@ -54,24 +58,37 @@ def _nodes(plan: KubernetesPlan) -> Held:
     term = "spot" if plan.spot else "on-demand"
     declared = None if plan.node_usd_per_hour is None else _declared(plan, plan.node_usd_per_hour)
     sku = node_sku(plan.node, term)
-    machine = Part("node", sku, Decimal(1), per_seconds=3600, declared=declared)
-    disk = Part("node disk", "node-disk", NODE_DISK_GIB, per_seconds=int(SECONDS_PER_MONTH))
+    machines, packed = plan.nodes_per_replica, plan.replicas_per_node
+    machine = Part("node", sku, Decimal(machines), per_seconds=3600, declared=declared)
+    disks = NODE_DISK_GIB * machines
+    disk = Part("node disk", "node-disk", disks, per_seconds=int(SECONDS_PER_MONTH))
     has_disk = plan.flavour == "gke"
     beside = f"{NODE_DISK_GIB} GiB of disk" if has_disk else "disks not counted: the cluster's own"
     return Held(
-        resource="deployment",
+        resource=WORKLOADS[machines > 1],
         region=plan.region,
         parts=(machine, disk) if has_disk else (machine,),
-        least=plan.min_replicas,
-        most=plan.max_replicas,
-        concurrency=plan.concurrency,
+        least=-(-plan.min_replicas // packed),
+        most=-(-plan.max_replicas // packed),
+        concurrency=plan.concurrency * packed,
         hold_seconds=POD_IDLE_SECONDS + NODE_IDLE_SECONDS,
         start_seconds=START_SECONDS,
         served_by=plan.gpu,
-        shape=(
-            f"{plan.min_replicas} to {plan.max_replicas} nodes of {plan.node or 'an unnamed type'}, "
-            f"{term}, each with {plan.gpus_per_replica} {plan.gpu}; {beside}"
-        ),
+        shape=_shape(plan, term, beside),
+    )
+
+
+def _shape(plan: KubernetesPlan, term: str, beside: str) -> str:
+    """The machines in words."""
+    machines, packed = plan.nodes_per_replica, plan.replicas_per_node
+    fewest, most = -(-plan.min_replicas // packed), -(-plan.max_replicas // packed)
+    gpus = f"{shape_of(plan.node).gpus} {plan.gpu}"
+    if packed > 1:
+        gpus += f" for {packed} replicas"
+    several = f", {machines} of them for each replica" if machines > 1 else ""
+    return (
+        f"{fewest * machines} to {most * machines} nodes of {plan.node or 'an unnamed type'}, "
+        f"{term}, each with {gpus}{several}; {beside}"
     )
 
 
@@ -137,24 +154,30 @@ def _traffic(plan: KubernetesPlan) -> Iterator[Meter]:
 
 
 def _volume(plan: KubernetesPlan) -> Iterator[Meter]:
-    if "meter-volume" not in plan.objects:
-        return
-    yield NoCharge("meter-keys", "random value", "it exists in the stack's state only")
-    yield NoCharge("meter", "pod", "it has room on the nodes that the cluster has anyway")
+    if "meter-volume" in plan.objects:
+        yield NoCharge("meter-keys", "random value", "it exists in the stack's state only")
+        yield NoCharge("meter", "pod", _SPARE)
+        yield _disk(plan, "meter-volume")
+    if "weights-volume" in plan.objects:
+        yield NoCharge("weights-loader", "pod", _SPARE)
+        yield _disk(plan, "weights-volume")
+
+
+def _disk(plan: KubernetesPlan, role: str) -> Meter:
+    """A disk of the size that its claim asks for; a class is known by its vendor's own name."""
     if plan.flavour == "plain":
-        yield NoCharge("meter-volume", "disk", "a cluster of yours; its disks are yours too")
-        return
-    yield Fixed(
-        "meter-volume", "disk", _disk_sku(plan), plan.region, Decimal(DISK_GIB),
+        return NoCharge(role, "disk", "a cluster of yours; its disks are yours too")
+    claim = cast("dict[str, Any]", plan.objects[role]["spec"])
+    size = str(claim["resources"]["requests"]["storage"]).removesuffix("Gi")
+    is_gke = plan.flavour == "gke"
+    return Fixed(
+        role, "disk", _disk_sku(plan, claim.get("storageClassName")), plan.region, Decimal(size),
         assumed="disks of a cluster's default class cost what its nodes' own disks do"
-        if plan.flavour == "gke" else "",
+        if is_gke else "",
     )  # fmt: skip
 
 
-def _disk_sku(plan: KubernetesPlan) -> str:
-    """The SKU of one GiB: a class is known by the names that the vendors themselves give."""
-    spec = plan.objects["meter-volume"]["spec"]
-    chosen = spec.get("storageClassName") if isinstance(spec, dict) else None
+def _disk_sku(plan: KubernetesPlan, chosen: str | None) -> str:
     if plan.flavour == "gke" and chosen in (None, GKE_DEFAULT_CLASS):
         return "node-disk"
     return f"{plan.flavour}:disk:{chosen}"

@@ -1,31 +1,33 @@
 """How requests get to the pods, and what may get out of them. Pure."""
 
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
+from portway.targets.kubernetes import weights
+from portway.targets.kubernetes.engine import ENGINE_PORT
 from portway.targets.kubernetes.meter import reach
 from portway.targets.kubernetes.pod import RUNTIME_PORT
-from portway.targets.kubernetes.service import Service, named, selector
+from portway.targets.kubernetes.service import Service, answering, named, selector
 from portway.targets.kubernetes.shapes import Object
 
 DNS_PORT: Final = 53
-HTTP_PORT: Final = 80
-HTTPS_PORT: Final = 443
-
-PRIVATE_NETWORKS: Final = (
-    "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
-)  # fmt: skip
-"""What a pod never needs to reach: other workloads, and the cloud's metadata server (RFC 1918,
-RFC 6598, RFC 3927)."""
-
 NODE_LOCAL_DNS: Final = "169.254.20.10/32"
+INTERCEPTOR: Final = "keda-add-ons-http-interceptor-proxy"
+"""The Service of KEDA's HTTP add-on that requests must pass."""
+
+
+def is_balanced(service: Service) -> bool:
+    """Whether a load balancer is made: clients come from outside and nothing stands in front."""
+    in_front = service.uses_keda or service.options.gateway is not None
+    return service.spec.access.reach == "public" and not in_front
 
 
 def load_balanced(service: Service) -> Object:
-    """The Service; a load balancer when clients come from outside and nothing stands in front."""
-    public = service.spec.access.reach == "public" and not service.uses_keda
+    """The Service, with a load balancer where it needs one."""
+    public = is_balanced(service)
     return named(
         service,
         "v1",
@@ -33,7 +35,7 @@ def load_balanced(service: Service) -> Object:
         annotations=_balancer(service) if public else None,
         spec={
             "type": "LoadBalancer" if public else "ClusterIP",
-            "selector": selector(service),
+            "selector": answering(service),
             "ports": [
                 {
                     "name": "http",
@@ -72,11 +74,6 @@ def default_deny(service: Service) -> Object:
 
 def traffic(service: Service) -> Object:
     """In: requests. Out: names, the meter, and weights from where they are; nothing else."""
-    dns_ports: list[JsonValue] = [{"protocol": p, "port": DNS_PORT} for p in ("UDP", "TCP")]
-    dns: list[JsonValue] = [
-        {**_in_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
-        {"ipBlock": {"cidr": NODE_LOCAL_DNS}},
-    ]
     return named(
         service,
         "networking.k8s.io/v1",
@@ -84,51 +81,101 @@ def traffic(service: Service) -> Object:
         spec={
             "podSelector": {"matchLabels": selector(service)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [
-                {
-                    **_callers(service),
-                    "ports": [{"protocol": "TCP", "port": RUNTIME_PORT}],
-                }
-            ],
+            "ingress": list(_ingress(service)),
             "egress": [
-                {"to": dns, "ports": dns_ports},
+                names(),
                 *reach(service),
-                _weights(service),
+                *weights.egress(service),
+                *_collector(service),
+                *_group(service, "to"),
             ],
         },
     )
 
 
-def _weights(service: Service) -> Object:
-    """The mirror's addresses; without a mirror the public internet, where the hub's may change."""
-    mirror = service.options.weights_mirror
-    if mirror is None:
-        hub: Object = {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}
-        peers: list[JsonValue] = [{"ipBlock": hub}]
-        port = HTTPS_PORT
-    else:
-        url = urlsplit(mirror)
-        peers = [{"ipBlock": {"cidr": one}} for one in service.options.weights_networks]
-        port = url.port or (HTTPS_PORT if url.scheme == "https" else HTTP_PORT)
-    return {"to": peers, "ports": [{"protocol": "TCP", "port": port}]}
+def loader_traffic(service: Service) -> dict[str, Object]:
+    """What the Job that fills the disk with weights may reach; nothing where there is none."""
+    if service.options.weights_volume is None:
+        return {}
+    policy = named(
+        service,
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        name=service.weights,
+        spec={
+            "podSelector": {"matchLabels": weights.loader_labels(service)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [],
+            "egress": [names(), weights.source(service)],
+        },
+    )
+    return {"weights-traffic": policy}
 
 
-def _callers(service: Service) -> Object:
+def names() -> Object:
+    """The rule that lets a pod resolve names."""
+    ports: list[JsonValue] = [{"protocol": p, "port": DNS_PORT} for p in ("UDP", "TCP")]
+    dns: list[JsonValue] = [
+        {**in_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}},
+        {"ipBlock": {"cidr": NODE_LOCAL_DNS}},
+    ]
+    return {"to": dns, "ports": ports}
+
+
+def _ingress(service: Service) -> Iterator[JsonValue]:
+    options = service.options
+    yield {**_callers(service), "ports": _ports(RUNTIME_PORT)}
+    if options.inference_pool is not None:
+        picker: Object = {"podSelector": {"matchLabels": {"app": options.inference_pool.picker}}}
+        yield {"from": [picker], "ports": _ports(RUNTIME_PORT, ENGINE_PORT)}
+    if options.monitor is not None:
+        reader = in_namespace(options.monitor.namespace)
+        yield {"from": [reader], "ports": _ports(ENGINE_PORT)}
+    yield from _group(service, "from")
+
+
+def _group(service: Service, side: str) -> list[JsonValue]:
+    """The nodes of one replica talk on ports that they choose themselves."""
+    peer: Object = {"podSelector": {"matchLabels": selector(service)}}
+    return [{side: [peer]}] if service.is_group else []
+
+
+def _collector(service: Service) -> list[JsonValue]:
+    """The collector's namespace, where traces are sent."""
+    if service.options.otlp is None:
+        return []
+    url = urlsplit(service.options.otlp)
+    namespace = (url.hostname or "").split(".")[1]
+    return [{"to": [in_namespace(namespace)], "ports": _ports(url.port or 4317)}]
+
+
+def _callers(service: Service) -> Mapping[str, JsonValue]:
     """Who may reach the pods; a load balancer's requests come from its nodes, so from anywhere."""
+    gateway = service.options.gateway
     if service.uses_keda:
-        return {"from": [_in_namespace(service.options.keda_namespace)]}
+        return {"from": [in_namespace(service.options.keda_namespace)]}
+    if gateway is not None:
+        # GKE's gateways are outside the cluster, and speak to pods from addresses of the network
+        if service.flavour == "gke":
+            return {}
+        return {"from": [in_namespace(gateway.proxies_in or gateway.namespace)]}
     if service.spec.access.reach == "private":
         return {"from": [{"namespaceSelector": {}}]}
     return {}
 
 
-def _in_namespace(name: str) -> Object:
+def in_namespace(name: str) -> Object:
+    """The pods of one namespace, as a policy selects them."""
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def _ports(*numbers: int) -> list[JsonValue]:
+    return [{"protocol": "TCP", "port": number} for number in numbers]
 
 
 def proxy(service: Service) -> Object:
     """A name in the service's own namespace that leads to the interceptor."""
-    interceptor = f"keda-add-ons-http-interceptor-proxy.{service.options.keda_namespace}"
+    there = f"{INTERCEPTOR}.{service.options.keda_namespace}"
     return named(
         service,
         "v1",
@@ -136,16 +183,23 @@ def proxy(service: Service) -> Object:
         name=f"{service.name}-proxy",
         spec={
             "type": "ExternalName",
-            "externalName": f"{interceptor}.svc.cluster.local",
+            "externalName": f"{there}.svc.cluster.local",
             "ports": [{"name": "http", "port": RUNTIME_PORT, "protocol": "TCP"}],
         },
     )
 
 
+def public_name(service: Service) -> str | None:
+    """The name that clients from outside call by https; None where there is none."""
+    gateway = service.options.gateway
+    return service.options.hostname if gateway is None else gateway.host
+
+
 def hosts(service: Service) -> tuple[str, ...]:
     """The Host headers by which KEDA's interceptor knows the service, the one to use first."""
-    if service.options.hostname is not None:
-        return (service.options.hostname,)
+    public = public_name(service)
+    if public is not None:
+        return (public,)
     proxy = f"{service.name}-proxy"
     inside = f"{proxy}.{service.namespace}"
     return (f"{inside}.svc.cluster.local", f"{inside}.svc", inside, proxy)
@@ -153,8 +207,9 @@ def hosts(service: Service) -> tuple[str, ...]:
 
 def endpoint(service: Service) -> str | None:
     """The URL that clients use, where it does not wait for a load balancer."""
-    if service.uses_keda and service.options.hostname:
-        return f"https://{service.options.hostname}"
+    public = public_name(service)
+    if public is not None:
+        return f"https://{public}"
     if service.uses_keda:
         return f"http://{hosts(service)[0]}:{RUNTIME_PORT}"
     if service.spec.access.reach == "private":

@@ -11,11 +11,12 @@ from portway.targets.kubernetes.options import Flavour
 
 
 class Node(Frozen):
-    """A machine type with one GPU.
+    """A machine type with GPUs.
 
     Attributes:
         flavour: whose clusters have it.
-        gpu: model of its one GPU, as Google names it.
+        gpu: model of its GPUs, as Google names it.
+        gpus: how many it has.
         vcpu: of the machine.
         memory_gib: of the machine.
         engine_cpu: CPU request of the model container, in Kubernetes' unit.
@@ -24,6 +25,7 @@ class Node(Frozen):
 
     flavour: Flavour
     gpu: str
+    gpus: int = 1
     vcpu: int
     memory_gib: int
     engine_cpu: str

@@ -1,26 +1,31 @@
 """Which nodes a pod may run on: in the region, of the machine type, spot or not. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic import JsonValue
 
-from portway.targets.kubernetes.nodes import shape_of
-from portway.targets.kubernetes.options import Flavour
+from portway.targets.kubernetes.choices import TolerationOption
+from portway.targets.kubernetes.gpus import WHOLE, Claim
+from portway.targets.kubernetes.options import Flavour, KubernetesOptions
 from portway.targets.kubernetes.shapes import Object
 
-GPU: Final = "nvidia.com/gpu"
+GPU: Final = WHOLE
+"""Also the taint of nodes with GPUs."""
 
 
-def spread(key: str, selector: Mapping[str, str]) -> Object:
-    """Spread replicas over ``key``, where there is a choice."""
+def spread(key: str, selector: Mapping[str, JsonValue], *, by_template: bool) -> Object:
+    """Spread replicas over ``key``, where there is a choice.
+
+    ``by_template``: pods of an older template do not count; a Deployment labels its pods so.
+    """
     # DoNotSchedule would leave a pod pending for ever where only one zone has GPUs.
     return {
         "maxSkew": 1,
         "topologyKey": key,
         "whenUnsatisfiable": "ScheduleAnyway",
         "labelSelector": {"matchLabels": dict(selector)},
-        "matchLabelKeys": ["pod-template-hash"],
+        **({"matchLabelKeys": ["pod-template-hash"]} if by_template else {}),
     }
 
 
@@ -73,27 +78,39 @@ def _not_in(key: str, value: str) -> Object:
     return {"key": key, "operator": "NotIn", "values": [value]}
 
 
-def node_selector(flavour: Flavour, node: str | None, *, spot: bool) -> Object:
-    """What GKE's node auto-provisioning reads; other clusters need the affinity only."""
+def node_selector(flavour: Flavour, claim: Claim, *, spot: bool) -> Object:
+    """What GKE's node auto-provisioning reads, and how its GPUs are cut; others need the affinity only."""
     if flavour != "gke":
         return {}
-    labels: Object = {"cloud.google.com/gke-accelerator": shape_of(node).gpu}
+    labels: Object = {"cloud.google.com/gke-accelerator": claim.gpu}
+    if claim.partition is not None:
+        labels["cloud.google.com/gke-gpu-partition-size"] = claim.partition
+    if claim.sharers > 1:
+        labels["cloud.google.com/gke-gpu-sharing-strategy"] = "time-sharing"
+        labels["cloud.google.com/gke-max-shared-clients-per-gpu"] = str(claim.sharers)
     if spot:
         labels["cloud.google.com/gke-spot"] = "true"
     return {"nodeSelector": labels}
 
 
-def tolerations(flavour: Flavour, *, spot: bool) -> list[JsonValue]:
-    """The taints of GPU nodes, and of spot nodes where those are wanted."""
-    gpu: Object = {"key": GPU, "operator": "Exists", "effect": "NoSchedule"}
-    if not (spot and flavour == "gke"):
-        return [gpu]
-    return [
-        gpu,
-        {
-            "key": "cloud.google.com/gke-spot",
-            "operator": "Equal",
-            "value": "true",
-            "effect": "NoSchedule",
-        },
-    ]
+def tolerations(
+    flavour: Flavour, declared: Sequence[TolerationOption], *, spot: bool
+) -> list[JsonValue]:
+    """The taints of GPU nodes, of spot nodes where those are wanted, and those that were declared."""
+    found: list[JsonValue] = [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]
+    if spot and flavour == "gke":
+        found.append(_borne("cloud.google.com/gke-spot", "true", "NoSchedule"))
+    return [*found, *(_borne(one.key, one.value, one.effect) for one in declared)]
+
+
+def _borne(key: str, value: str | None, effect: str) -> Object:
+    if value is None:
+        return {"key": key, "operator": "Exists", "effect": effect}
+    return {"key": key, "operator": "Equal", "value": value, "effect": effect}
+
+
+def priority_name(options: KubernetesOptions, name: str) -> Object:
+    """The pod's PriorityClass; a value can never change, so that its name carries it."""
+    if options.priority is not None:
+        return {"priorityClassName": f"{name}-{options.priority}"}
+    return {} if options.priority_class is None else {"priorityClassName": options.priority_class}

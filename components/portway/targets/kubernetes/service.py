@@ -1,19 +1,16 @@
 """What decides about every object, and what all objects have in common. Pure."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic import JsonValue
 
 from portway.models import Model
 from portway.naming import Names
 from portway.spec import InferenceServiceSpec
+from portway.targets.kubernetes.gpus import Claim, claim_of
 from portway.targets.kubernetes.options import Flavour, KubernetesOptions
-from portway.targets.kubernetes.pod import startup_seconds
 from portway.targets.kubernetes.shapes import Object
-
-PROVISION_SECONDS: Final = 900
-"""A new GPU node (60-300 s on GKE and EKS) and 10 GB of image, before the model starts to load."""
+from portway.targets.kubernetes.timing import PROVISION_SECONDS, startup_seconds
 
 
 @dataclass(frozen=True)
@@ -60,8 +57,23 @@ class Service:
         return self.names.physical("meter", limit=52)
 
     @property
+    def weights(self) -> str:
+        """The name of the disk with the weights."""
+        return self.names.physical("weights", limit=52)
+
+    @property
+    def claim(self) -> Claim:
+        """What one pod asks of a GPU."""
+        return claim_of(self.options, self.flavour, self.node)
+
+    @property
+    def is_group(self) -> bool:
+        """Whether one replica is several pods, of which the first one answers."""
+        return self.options.nodes > 1
+
+    @property
     def uses_keda(self) -> bool:
-        """Whether KEDA scales it and holds requests meanwhile."""
+        """Whether KEDA holds requests while nothing runs, and wakes a pod for them."""
         return self.options.scale_to_zero == "keda"
 
     @property
@@ -82,13 +94,14 @@ def named(
     *,
     name: str = "",
     annotations: Object | None = None,
+    more_labels: Object | None = None,
     **fields: JsonValue,
 ) -> Object:
     """An object in the service's namespace, with its labels."""
     metadata: Object = {
         "name": name or service.name,
         "namespace": service.namespace,
-        "labels": labels(service),
+        "labels": {**labels(service), **(more_labels or {})},
         **({"annotations": annotations} if annotations else {}),
     }
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
@@ -104,6 +117,19 @@ def selector(service: Service) -> Object:
     return dict(service.names.selector())
 
 
+ROLE = "portway.dev/role"
+"""The label that tells the pod of a replica that answers from those that only compute."""
+
+
+def answering(service: Service) -> Object:
+    """The labels of the pods that answer requests."""
+    own = selector(service)
+    return {**own, ROLE: "leader"} if service.is_group else own
+
+
 def target(service: Service) -> Object:
     """The workload, as scalers refer to it."""
+    if service.is_group:
+        group = "leaderworkerset.x-k8s.io/v1"
+        return {"apiVersion": group, "kind": "LeaderWorkerSet", "name": service.name}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.name}

@@ -21,7 +21,10 @@ class KubernetesPlan(Plan):
         node: machine type of the GPU nodes; None where the cluster's own choice counts.
         node_usd_per_hour: for nodes with no public rate.
         spot: only spot nodes (True) or none of them (False).
-        gpus_per_replica: whole GPUs of one pod.
+        cluster_version: release that the cluster is said to have.
+        gpus_per_replica: GPUs, or slices of them, of one replica on all its nodes.
+        nodes_per_replica: nodes that one replica is spread over.
+        replicas_per_node: replicas that share one node, where each takes a slice of a GPU.
         min_replicas: pods kept running.
         max_replicas: pods at most.
         concurrency: requests one pod serves at once.
@@ -43,7 +46,10 @@ class KubernetesPlan(Plan):
     node_usd_per_hour: Decimal | None
     spot: bool
     gpu: str
+    cluster_version: str
     gpus_per_replica: int
+    nodes_per_replica: int
+    replicas_per_node: int
     min_replicas: int
     max_replicas: int
     concurrency: int

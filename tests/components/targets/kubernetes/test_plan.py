@@ -38,9 +38,16 @@ def refused(scaling: Json | None = None, place: Json | None = None, **spec: Any)
     return {problem.path: problem.message for problem in reasons.value.problems}
 
 
+def pods(plan: KubernetesPlan) -> list[Json]:
+    """The spec of every pod that runs the model, the one that answers first."""
+    if "group" in plan.objects:
+        group = spec_of(plan, "group")["leaderWorkerTemplate"]
+        return [group["leaderTemplate"]["spec"], group["workerTemplate"]["spec"]]
+    return [spec_of(plan, "deployment")["template"]["spec"]]
+
+
 def pod(plan: KubernetesPlan) -> Json:
-    deployment = cast("Json", plan.objects["deployment"])
-    return cast("Json", deployment["spec"]["template"]["spec"])
+    return pods(plan)[0]
 
 
 def containers(plan: KubernetesPlan) -> dict[str, Json]:
@@ -74,23 +81,26 @@ def test_every_supported_release_knows_every_field(name: str, release: str) -> N
 @pytest.mark.parametrize("name", PLANNED)
 def test_the_pods_pass_the_level_that_their_namespace_enforces(name: str) -> None:
     plan = cast("KubernetesPlan", golden.planned(golden.cases()[name]))
-    assert pod_security(cast("Json", plan.objects["namespace"]), pod(plan)) is None
+    made = pods(plan)
+    if "weights-loader" in plan.objects:
+        made.append(spec_of(plan, "weights-loader")["template"]["spec"])
+    assert [pod_security(cast("Json", plan.objects["namespace"]), one) for one in made] == [
+        None
+    ] * len(made)
 
 
 @pytest.mark.parametrize("name", PLANNED)
 def test_every_alternative_of_the_node_affinity_names_the_region(name: str) -> None:
     plan = cast("KubernetesPlan", golden.planned(golden.cases()[name]))
-    required = pod(plan)["affinity"]["nodeAffinity"][
-        "requiredDuringSchedulingIgnoredDuringExecution"
-    ]
     wanted = {
         "key": "topology.kubernetes.io/region",
         "operator": "In",
         "values": [plan.region],
     }
-    assert [wanted in term["matchExpressions"] for term in required["nodeSelectorTerms"]] == [
-        True
-    ] * len(required["nodeSelectorTerms"])
+    for one in pods(plan):
+        required = one["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        terms = required["nodeSelectorTerms"]
+        assert [wanted in term["matchExpressions"] for term in terms] == [True] * len(terms)
 
 
 @pytest.mark.parametrize("name", PLANNED)
@@ -269,14 +279,14 @@ def test_min_0_needs_somebody_who_wakes_the_service() -> None:
 def test_every_reason_is_given_at_once() -> None:
     paths = refused(
         {"min": 0, "max": 1, "concurrency": 8},
-        {"cluster": None, "region": "europe-west9", "options": {"gpu_claim": "dra"}},
-        model="gemma-3-12b",
+        {"cluster": None, "region": "europe-west9", "options": {"nodes": 2}},
+        model="qwen3-32b",
         access={"auth": "iam", "reach": "public"},
     )
     assert set(paths) == {
         "placement.cluster",
         "placement.region",
-        "placement.options.gpu_claim",
+        "placement.options.nodes",
         "access.auth",
         "model",
         "scaling.min",

@@ -135,6 +135,7 @@ def door_environment(folder: Path, routes_file: Path, **changes: str) -> dict[st
         "PORTWAY_MAX_BODY_BYTES": "20000",
         "PORTWAY_CONCURRENCY": "100",
         "PORTWAY_TIMEOUT_SECONDS": "20",
+        "PORTWAY_MAX_INSTANCES": "1",
         "PORTWAY_BIND": "127.0.0.1",
         "PORT": "0",
         **changes,

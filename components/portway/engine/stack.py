@@ -155,6 +155,31 @@ class Stack:
         """The stack's outputs, secrets in the clear; empty before the first ``up``."""
         return {name: output.value for name, output in self._stack.outputs().items()}
 
+    def setting(self, key: str) -> Any:  # noqa: ANN401 - a setting may hold anything
+        """What the stack's configuration holds under ``key``, None where it holds nothing.
+
+        Raises:
+            Missing: the engine cannot read it.
+        """
+        done = self._command.call(["config", "--json", "--stack", self.name], self.project, {})
+        if done.code != 0:
+            raise Missing(f"the configuration of {self.name} cannot be read: {done.stderr.strip()}")
+        settings = cast("dict[str, dict[str, Any]]", json.loads(done.stdout))
+        entry = settings.get(key, {})
+        return entry.get("objectValue", entry.get("value"))
+
+    def configure(self, values: Mapping[str, str]) -> None:
+        """Set plain settings by their paths, such as ``portway:door.weights["a.b"]``, all at once.
+
+        Raises:
+            Missing: the engine did not write them.
+        """
+        pairs = [word for at in values.items() for word in ("--plaintext", "=".join(at))]
+        words = ["config", "set-all", "--stack", self.name, "--path", *pairs]
+        done = self._command.call(words, self.project, {})
+        if done.code != 0:
+            raise Missing(f"the configuration of {self.name} was not set: {done.stderr.strip()}")
+
     def unfinished(self) -> list[Unfinished]:
         """What earlier operations left; see ``recover``."""
         return unfinished(self.name, self._deployment(), self._locks())

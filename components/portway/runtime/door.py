@@ -36,7 +36,10 @@ _EXIT_BAD_CONFIG = 2
 
 @dataclass(frozen=True)
 class DoorConfig:
-    """What one running door serves, and within which limits."""
+    """What one running door serves, and within which limits.
+
+    `max_instances` is how many such processes there may be behind the door's address.
+    """
 
     service: str
     routes_file: str
@@ -44,6 +47,7 @@ class DoorConfig:
     max_body_bytes: int
     concurrency: int
     timeout_seconds: float
+    max_instances: int
     bind: str = "0.0.0.0"  # noqa: S104 - the process is its container's only server
     port: int = 8080
 
@@ -62,6 +66,7 @@ def read_door_config(env: Mapping[str, str]) -> DoorConfig:
         max_body_bytes=read.integer("PORTWAY_MAX_BODY_BYTES", "the largest body", least=1),
         concurrency=read.integer("PORTWAY_CONCURRENCY", "requests served at once", least=1),
         timeout_seconds=read.seconds("PORTWAY_TIMEOUT_SECONDS", "the request deadline in seconds"),
+        max_instances=read.integer("PORTWAY_MAX_INSTANCES", "instances at most", least=1),
         bind=read.optional("PORTWAY_BIND") or DoorConfig.bind,
         port=read.integer("PORT", "a TCP port", least=0, default=DoorConfig.port),
     )
@@ -130,8 +135,13 @@ class DoorApp:
     def _status(self) -> Response:
         """What this instance does, by the newest document: it is read for this answer."""
         self._router.refresh(now=True)
-        said = {"instance": self._instance, "service": self._config.service}
-        return json_response(200, {**said, "draining": self.draining, **self._router.status()})
+        said = {
+            "instance": self._instance,
+            "max_instances": self._config.max_instances,
+            "service": self._config.service,
+            "draining": self.draining,
+        }
+        return json_response(200, {**said, **self._router.status()})
 
     def _forward(self, request: Request) -> Response:
         body = request.read_body()

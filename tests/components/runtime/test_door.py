@@ -210,6 +210,7 @@ def test_an_answer_that_breaks_off_is_never_begun_again(tmp_path: Path) -> None:
                 assert status_of(door)["ends"][name]["failed"] == 1
     told = b'"code":"upstream_error"'
     assert isinstance(found["event"], tuple)
+    assert isinstance(found["event"][1], bytes)
     assert found["event"][1].startswith(event + b"data: ")
     assert told in found["event"][1], "between two events the stream can say what happened"
     assert found["middle"] == event + b'data: {"unfin', "and elsewhere it is cut"
@@ -365,5 +366,6 @@ def test_a_door_that_cannot_start_says_why_and_no_secret(tmp_path: Path, archive
         "PORTWAY_MAX_BODY_BYTES",
         "PORTWAY_CONCURRENCY",
         "PORTWAY_TIMEOUT_SECONDS",
+        "PORTWAY_MAX_INSTANCES",
         "PORT",
     ]

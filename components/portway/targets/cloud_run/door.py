@@ -106,19 +106,19 @@ def _of_options(spec: InferenceServiceSpec, options: DoorOptions) -> Iterator[Pr
             "door.options.min_instances",
             f"is {options.min_instances}, above max_instances ({options.max_instances})",
         )
-    most = spec.scaling.max * spec.scaling.concurrency
+    most = 2 * spec.scaling.max * spec.scaling.concurrency
     if options.concurrency is None and most > MAX_CONCURRENCY:
         yield Problem(
             "door.options.concurrency",
-            f"is not set, and {spec.name} answers {most} requests at once where one instance of "
-            f"Cloud Run is given {MAX_CONCURRENCY} at most; set concurrency, and max_instances to "
-            f"{-(-most // MAX_CONCURRENCY)} or more",
+            f"is not set, and both ends of a move answer {most} requests at once where one instance "
+            f"of Cloud Run is given {MAX_CONCURRENCY} at most; set concurrency to {MAX_CONCURRENCY}, "
+            f"and max_instances to {-(-most // MAX_CONCURRENCY)} or more",
         )
     elif options.concurrency is not None and options.concurrency * options.max_instances < most:
         yield Problem(
             "door.options.concurrency",
             f"is {options.concurrency}, with {options.max_instances} instances at most; the door "
-            f"would hold back requests that {spec.name} has room for ({most} at once)",
+            f"would hold back requests that both ends of a move have room for ({most} at once)",
         )
 
 
@@ -140,7 +140,7 @@ def _plan(
     repository = names.physical("door-images")
     keys = KeySecret(secret_id=names.physical("door-api-keys"), location=region)
     routes = KeySecret(secret_id=names.physical("door-routes"), location=region)
-    concurrency = options.concurrency or spec.scaling.max * spec.scaling.concurrency
+    concurrency = options.concurrency or 2 * spec.scaling.max * spec.scaling.concurrency
     return CloudRunDoorPlan(
         target=KIND,
         service=spec.name,
@@ -170,7 +170,11 @@ def _plan(
         concurrency=concurrency,
         timeout_seconds=spec.timeout_seconds + PLATFORM_GRACE_SECONDS,
         container=_container(
-            spec, f"{region}-docker.pkg.dev/{project}/{repository}", code, concurrency
+            spec,
+            f"{region}-docker.pkg.dev/{project}/{repository}",
+            code,
+            concurrency,
+            options.max_instances,
         ),
         code_volume="code",
         secret_mounts=(
@@ -181,7 +185,11 @@ def _plan(
 
 
 def _container(
-    spec: InferenceServiceSpec, registry: str, code: RuntimeCode, concurrency: int
+    spec: InferenceServiceSpec,
+    registry: str,
+    code: RuntimeCode,
+    concurrency: int,
+    max_instances: int,
 ) -> Container:
     def probe(path: str, period_seconds: int, timeout_seconds: int, failures: int) -> Probe:
         return Probe(
@@ -203,6 +211,7 @@ def _container(
             "PORTWAY_API_KEYS_FILE": f"{KEYS_MOUNT}/{KEYS_FILE}",
             "PORTWAY_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
             "PORTWAY_CONCURRENCY": str(concurrency),
+            "PORTWAY_MAX_INSTANCES": str(max_instances),
             "PORTWAY_TIMEOUT_SECONDS": str(spec.timeout_seconds + END_GRACE_SECONDS),
             "PYTHONUNBUFFERED": "1",
         },
@@ -223,7 +232,12 @@ def _notes(options: DoorOptions) -> tuple[str, ...]:
         )
     if options.max_instances > 1:
         found.append(
-            "each of several instances counts its own requests: what is open towards an end is known "
-            "only while one instance serves (max_instances: 1)"
+            "each of several instances counts its own requests: what is open towards an end is not "
+            "known, and an end counts as drained once the longest request must be over"
+        )
+    else:
+        found.append(
+            "one instance at most: while Google replaces it, requests wait for the next; with "
+            "max_instances 2 they do not, and what is open towards an end is no longer known"
         )
     return tuple(found)

@@ -20,15 +20,15 @@ class DoorOptions(Frozen):
         int, Field(ge=0, le=100, description="instances kept; 0 lets the first client wait")
     ] = 1
     max_instances: Annotated[
-        int, Field(ge=1, le=100, description="instances at most; with 1 its counts are exact")
-    ] = 2
+        int, Field(ge=1, le=100, description="instances at most; counts are exact with 1 alone")
+    ] = 1
     concurrency: Annotated[
         int | None,
         Field(
             ge=1,
             le=MAX_CONCURRENCY,
-            description="requests that one instance passes on at once; all that the service's own "
-            "scaling allows without",
+            description="requests that one instance passes on at once; twice what the service's own "
+            "scaling allows without, because both ends of a move answer",
         ),
     ] = None
     deletion_protection: Annotated[

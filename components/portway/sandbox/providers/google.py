@@ -14,6 +14,7 @@ from portway.sandbox.providers import (
     google_run,
     google_secrets,
     google_storage,
+    google_watching,
 )
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, object_at
 from portway.sandbox.providers.cloud import Cloud, CloudError, Code, Failure, Request, State
@@ -48,6 +49,7 @@ class GoogleCloud(StoredCloud):
         **google_run.BEHAVIOURS,
         **google_secrets.BEHAVIOURS,
         **google_storage.BEHAVIOURS,
+        **google_watching.BEHAVIOURS,
     }
 
     def check_config(self, config: Json) -> list[Failure]:

@@ -7,6 +7,7 @@ from portway.bundle import runtime_archive
 from portway.deployed import contract_outputs, key_document, make_keys
 from portway.targets.cloud_run.guard_resources import meter_stores, watchers
 from portway.targets.cloud_run.shapes import CloudRunPlan, Container, SecretMount
+from portway.targets.cloud_run.watching_resources import log_homes, signals, uptime_checks
 
 TYPE = "portway:index:CloudRunService"
 READ_BY_ALL = 0o444
@@ -36,9 +37,12 @@ class CloudRunService(pulumi.ComponentResource):
             for number, bucket in enumerate(plan.weight_buckets, start=1)
         ]
         needed += meter_stores(name, plan, self._account.member, self._child)
+        needed += log_homes(name, plan, self._child)
         self._service = self._run(needed)
         callers = [self._caller(number, who) for number, who in enumerate(plan.invokers, start=1)]
-        watchers(name, plan, self._child)
+        signals(name, plan, self._child)
+        channels = watchers(name, plan, self._child)
+        uptime_checks(name, plan, self._service, channels, self._child)
         # Callable only once a caller is allowed: whoever uses the URL must wait for the bindings.
         ready = pulumi.Output.all(self._service.id, *[caller.id for caller in callers])
         address = self._service.uri if plan.hostname is None else f"https://{plan.hostname}"

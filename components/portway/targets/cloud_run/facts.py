@@ -37,5 +37,13 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
     "gcp:billing/budget:Budget": _NO_PLACE,
     "gcp:monitoring/notificationChannel:NotificationChannel": _NO_PLACE,
     "gcp:monitoring/alertPolicy:AlertPolicy": ResourceFacts(),
+    "gcp:monitoring/dashboard:Dashboard": _NO_PLACE,
+    "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": _NO_PLACE,
+    "gcp:logging/metric:Metric": _NO_PLACE,
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig": ResourceFacts(
+        region=("location",), needs_region=True, is_billed=False
+    ),
+    "gcp:logging/projectSink:ProjectSink": _NO_PLACE,
+    "gcp:logging/projectExclusion:ProjectExclusion": _NO_PLACE,
     "random:index/randomPassword:RandomPassword": _NO_PLACE,
 }

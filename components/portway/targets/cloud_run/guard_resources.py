@@ -66,8 +66,10 @@ def _store(
     return [database, *fields, user]
 
 
-def watchers(prefix: str, plan: CloudRunPlan, child: pulumi.ResourceOptions) -> None:
-    """Who is told, the budget that tells them, and the alerts."""
+def watchers(
+    prefix: str, plan: CloudRunPlan, child: pulumi.ResourceOptions
+) -> list[pulumi.Output[str]]:
+    """Who is told, which is returned; the budget that tells them, and the alerts."""
     channels = [
         monitoring.NotificationChannel(
             f"{prefix}-told-{number}",
@@ -82,7 +84,8 @@ def watchers(prefix: str, plan: CloudRunPlan, child: pulumi.ResourceOptions) -> 
     for budget in plan.budgets:
         _budget(prefix, plan, budget, channels, child)
     for alert in plan.alerts:
-        _alert(prefix, plan, alert, channels, child)
+        make_alert(prefix, plan, alert, channels, child)
+    return channels
 
 
 def _budget(
@@ -120,15 +123,18 @@ def _budget(
     )
 
 
-def _alert(
+def make_alert(
     prefix: str,
     plan: CloudRunPlan,
     alert: Alert,
     channels: Sequence[pulumi.Output[str]],
     child: pulumi.ResourceOptions,
+    *,
+    query: pulumi.Output[str] | None = None,
 ) -> None:
-    query = monitoring.AlertPolicyConditionConditionPrometheusQueryLanguageArgs(
-        query=alert.query,
+    """One alert; ``query`` replaces the planned one, where that names something Google numbers."""
+    condition = monitoring.AlertPolicyConditionConditionPrometheusQueryLanguageArgs(
+        query=alert.query if query is None else query,
         duration=f"{alert.seconds}s",
         evaluation_interval="60s",
         # Google knows no metric of a service that has not been called yet.
@@ -142,7 +148,7 @@ def _alert(
         severity=alert.severity,
         conditions=[
             monitoring.AlertPolicyConditionArgs(
-                display_name=alert.display_name, condition_prometheus_query_language=query
+                display_name=alert.display_name, condition_prometheus_query_language=condition
             )
         ],
         notification_channels=list(channels),

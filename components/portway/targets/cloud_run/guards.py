@@ -112,11 +112,22 @@ def budgets(
     )
 
 
-def alerts(spec: InferenceServiceSpec, name: str, region: str) -> tuple[Alert, ...]:
-    """What the addresses hear of beside spending; nothing where nobody is named."""
+def alerts(
+    spec: InferenceServiceSpec, name: str, region: str, startup_seconds: int
+) -> tuple[Alert, ...]:
+    """What the addresses hear of beside spending; nothing where nobody is named.
+
+    Nothing is said of the GPU's memory: vLLM takes its whole share at the start and keeps it.
+    """
     if spec.budget is None or not spec.budget.alert_emails:
         return ()
-    return (*_at_maximum(spec, name, region), _failing(name, region))
+    return (
+        *_at_maximum(spec, name, region),
+        _failing(name, region),
+        _turned_away(name, region),
+        _slow(spec, name, region),
+        _slow_start(name, region, startup_seconds),
+    )
 
 
 def notes(spec: InferenceServiceSpec, options: CloudRunOptions) -> Iterator[str]:
@@ -161,6 +172,49 @@ def _failing(name: str, region: str) -> Alert:
         seconds=FAILING_SECONDS,
         severity="ERROR",
     )
+
+
+def _turned_away(name: str, region: str) -> Alert:
+    refused = _series("request_count", name, region, 'response_code="429"')
+    every = _series("request_count", name, region)
+    return Alert(
+        name="turned-away",
+        display_name=f"{name} has no instance for more than one request of twenty",
+        query=f"sum(rate({refused}[5m])) / sum(rate({every}[5m])) > {FAILING_SHARE}",
+        seconds=FAILING_SECONDS,
+        severity="WARNING",
+    )
+
+
+def _slow(spec: InferenceServiceSpec, name: str, region: str) -> Alert:
+    latencies = _series("request_latencies_bucket", name, region)
+    return Alert(
+        name="slow",
+        display_name=f"{name} answers one request of twenty just before its time is up",
+        query=f"{_p95(latencies, '10m')} > {_most_of(spec.timeout_seconds)}",
+        seconds=FAILING_SECONDS,
+        severity="WARNING",
+    )
+
+
+def _slow_start(name: str, region: str, startup_seconds: int) -> Alert:
+    starts = _series("container_startup_latencies_bucket", name, region)
+    return Alert(
+        name="slow-start",
+        display_name=f"{name} takes almost as long to start as it may",
+        query=f"{_p95(starts, '1h')} > {_most_of(startup_seconds)}",
+        seconds=FAILING_SECONDS,
+        severity="WARNING",
+    )
+
+
+def _p95(buckets: str, window: str) -> str:
+    return f"histogram_quantile(0.95, sum by (le) (rate({buckets}[{window}])))"
+
+
+def _most_of(seconds: int) -> int:
+    """Four fifths of it, in milliseconds, as Cloud Run counts its latencies."""
+    return seconds * 800
 
 
 def _series(metric: str, name: str, region: str, *more: str) -> str:

@@ -57,7 +57,14 @@ def meters(plan: Plan) -> tuple[Meter, ...]:
         return door_meters(plan)
     if not isinstance(plan, CloudRunPlan):
         raise TypeError(f"{plan.target} has meters of its own")
-    return (*_service(plan), *_keys(plan), *_beside(plan), *_meter(plan), *_watch(plan))
+    return (
+        *_service(plan),
+        *_keys(plan),
+        *_beside(plan),
+        *_meter(plan),
+        *_watch(plan),
+        *_signals(plan),
+    )
 
 
 def instance_parts(plan: CloudRunPlan) -> tuple[Part, ...]:
@@ -169,13 +176,34 @@ def _watch(plan: CloudRunPlan) -> Iterator[Meter]:
         yield NoCharge(f"told-{number}", "notification", "e-mail notifications cost nothing")
     for _ in plan.budgets:
         yield NoCharge("budget", "budget", "Cloud Billing budgets cost nothing")
-    for alert in plan.alerts:
+    checks = [alert for check in plan.uptime_checks for alert in check.alerts]
+    for alert in (*plan.alerts, *checks):
         yield Fixed(alert.name, "alert condition", "alert-condition", GLOBAL, Decimal(1))
         yield Fixed(
             alert.name, "alert series", "alert-series", GLOBAL,
             SECONDS_PER_MONTH / ALERT_SECONDS / 1_000_000,
             assumed=f"an alert reads one time series every {ALERT_SECONDS} s",
         )  # fmt: skip
+
+
+def _signals(plan: CloudRunPlan) -> Iterator[Meter]:
+    for metric in plan.log_metrics:
+        yield NoCharge(
+            metric.role, "log-based metric", "a few series; 150 MiB of them a month cost nothing"
+        )
+    yield NoCharge("dashboard", "dashboard", "dashboards cost nothing")
+    for check in plan.uptime_checks:
+        yield NoCharge(
+            "uptime", "uptime check", "a million questions a month of a project cost nothing"
+        )
+        if check.identity_token:
+            yield NoCharge("uptime-caller", "permission", "permissions cost nothing")
+    for _ in plan.log_buckets:
+        yield NoCharge(
+            "log", "log bucket", "its lines are billed with the service that writes them"
+        )
+        yield NoCharge("log", "sink", "what it leads elsewhere is billed where it arrives")
+        yield NoCharge("log", "exclusion", "what is left out costs nothing")
 
 
 def _total(containers: tuple[Container, ...], name: str) -> Decimal:

@@ -63,6 +63,20 @@ class Quota(Frozen):
     memory_gib: Annotated[int | None, Field(ge=0, description="memory of Cloud Run in GiB")] = None
 
 
+class LogBucket(Frozen):
+    """A log bucket of the service's own, in its region."""
+
+    retention_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=30,
+            description="how long a line is kept; beyond 30 days Google bills by the GB, at a rate that is "
+            "not known here",
+        ),
+    ] = 30
+
+
 class CloudRunOptions(Frozen):
     """Options of a placement on Cloud Run."""
 
@@ -106,6 +120,13 @@ class CloudRunOptions(Frozen):
     quota: Annotated[
         Quota | None, Field(description="what the project was granted, to be refused beyond")
     ] = None
+    log_bucket: Annotated[
+        LogBucket | None,
+        Field(description="keep the service's log in a bucket in its region, and nowhere else"),
+    ] = None
+    uptime_check: Annotated[
+        bool, Field(description="let Google ask every five minutes whether the service is there")
+    ] = False
     deletion_protection: Annotated[
         bool, Field(description="refuse to destroy or replace the service until set false")
     ] = False

@@ -14,7 +14,7 @@ from portway.options import read_options
 from portway.runtime_env import runtime_env
 from portway.spec import InferenceServiceSpec
 from portway.target import MeterPlan, Placement
-from portway.targets.cloud_run import guards, network, refusals, weights
+from portway.targets.cloud_run import guards, network, refusals, watching, weights
 from portway.targets.cloud_run.options import CloudRunOptions
 from portway.targets.cloud_run.shapes import (
     BucketMount,
@@ -57,6 +57,7 @@ def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> Clou
         reasons += weights.refusals(model, options)
         reasons += network.refusals(spec, placement, options)
         reasons += guards.refusals(spec, options)
+        reasons += watching.refusals(spec, options)
     if reasons or options is None:
         raise Refused(TARGET_NAME, reasons)
     return _plan(spec, model, placement, options)
@@ -126,7 +127,11 @@ def _plan(
         secret_mounts=_secret_mounts(secrets if has_keys else ()),
         meter_stores=() if meter is None else (guards.meter_store(names, project, region),),
         budgets=guards.budgets(spec, options, names),
-        alerts=guards.alerts(spec, name, region),
+        alerts=guards.alerts(spec, name, region, _startup_seconds(model, options)),
+        log_metrics=watching.log_metrics(name, region),
+        dashboard=watching.dashboard(name, region),
+        uptime_checks=watching.uptime_checks(spec, options, name),
+        log_buckets=watching.log_buckets(options, name, region),
         context_tokens=model.context_tokens,
         startup_seconds=_startup_seconds(model, options),
         notes=tuple(_notes(spec, model, placement, options)),
@@ -288,6 +293,7 @@ def _notes(
     yield from weights.notes(model, options)
     yield from network.notes(options)
     yield from guards.notes(spec, options)
+    yield from watching.notes(spec, options)
     yield _quota_note(spec, options)
 
 

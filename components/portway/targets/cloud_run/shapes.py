@@ -130,6 +130,74 @@ class Alert(Frozen):
     severity: str
 
 
+class LogMetric(Frozen):
+    """A metric that Cloud Logging reads off the runtime's request lines.
+
+    Attributes:
+        role: what tells it apart in the stack.
+        value: extractor of the number; ``labels`` has one for each label.
+        bounds: upper bounds of the buckets, in ``unit``.
+    """
+
+    role: str
+    name: str
+    description: str
+    filter: str
+    value: str
+    unit: str
+    bounds: tuple[float, ...]
+    labels: Mapping[str, str]
+
+
+class Line(Frozen):
+    """One line of a chart: a PromQL query, and what it is called."""
+
+    query: str
+    legend: str
+
+
+class Chart(Frozen):
+    """One chart; ``unit`` is what its axis shows."""
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+
+
+class Dashboard(Frozen):
+    """The charts of one service."""
+
+    title: str
+    charts: tuple[Chart, ...]
+
+
+class UptimeCheck(Frozen):
+    """A question from outside.
+
+    Attributes:
+        accepted_status: the answer that shows the service to be there.
+        identity_token: Google asks as its monitoring agent, which then has to be let in.
+        alerts: whose query holds ``CHECK_ID`` where the check's own id belongs.
+    """
+
+    display_name: str
+    path: str
+    period_seconds: int
+    timeout_seconds: int
+    accepted_status: int
+    identity_token: bool
+    alerts: tuple[Alert, ...]
+
+
+class LogBucket(Frozen):
+    """A log bucket; what ``filter`` finds is kept there, and no longer in the project's default one."""
+
+    name: str
+    location: str
+    retention_days: int
+    filter: str
+
+
 class CloudRunPlan(Plan):
     """A service on Cloud Run, with all that it needs.
 
@@ -148,6 +216,9 @@ class CloudRunPlan(Plan):
         meter_stores: one where the spec limits requests or tokens, else none.
         budgets: one where the spec has a budget and the placement names who pays.
         alerts: what ``alert_emails`` hear of beside spending.
+        log_metrics: the four signals, read off the request lines.
+        uptime_checks: one where the placement asks for it.
+        log_buckets: one where the placement asks for it.
         context_tokens: what vLLM is started with; the catalogue's, the same on every target.
         startup_seconds: how long the model may take to load before an instance is given up.
     """
@@ -180,5 +251,9 @@ class CloudRunPlan(Plan):
     meter_stores: tuple[MeterStore, ...]
     budgets: tuple[SpendBudget, ...]
     alerts: tuple[Alert, ...]
+    log_metrics: tuple[LogMetric, ...]
+    dashboard: Dashboard
+    uptime_checks: tuple[UptimeCheck, ...]
+    log_buckets: tuple[LogBucket, ...]
     context_tokens: int
     startup_seconds: int

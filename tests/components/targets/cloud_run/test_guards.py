@@ -104,7 +104,11 @@ def test_whoever_is_named_hears_of_failures_and_of_half_an_hour_at_the_maximum()
     plan = planned({"alert_emails": ["ml@acme.example"]}, billing_account=ACCOUNT)
     assert plan.alert_emails == ("ml@acme.example",)
     series = 'service_name="chat-prod",location="europe-west4"'
-    assert [(one.name, one.seconds) for one in plan.alerts] == [("at-maximum", 1800), ("failing", 300)]  # fmt: skip
+    assert [(one.name, one.seconds) for one in plan.alerts] == [
+        ("at-maximum", 1800), ("failing", 300), ("turned-away", 300), ("slow", 300), ("slow-start", 300),
+    ]  # fmt: skip
+    assert plan.alerts[3].query.endswith("> 240000"), "four fifths of timeout_seconds"
+    assert plan.alerts[4].query.endswith(f"> {plan.startup_seconds * 800}")
     assert plan.alerts[0].query.endswith(f"{series}}}) >= 3")
     assert f'{series},response_code_class="5xx"' in plan.alerts[1].query
     assert planned({}, billing_account=ACCOUNT).alerts == ()
@@ -118,7 +122,7 @@ def test_a_service_of_a_fixed_size_is_always_at_its_maximum_and_nobody_is_told()
     )
     plan = builders.plan(spec, place)
     assert isinstance(plan, CloudRunPlan)
-    assert [one.name for one in plan.alerts] == ["failing"]
+    assert "at-maximum" not in [one.name for one in plan.alerts]
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from support import builders
 
 QWEN = find("qwen3-8b")
 FOLDER = f"{QWEN.weights}/{QWEN.revision}"
-MOUNTED = {"weights": {"bucket": "acme-models"}}
-STREAMED = {"weights": {"bucket": "acme-models", "load": "stream"}}
+MOUNTED: dict[str, Any] = {"weights": {"bucket": "acme-models"}}
+STREAMED: dict[str, Any] = {"weights": {"bucket": "acme-models", "load": "stream"}}
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 

@@ -21,6 +21,7 @@ _VERBS = {
     ),
     "compare": ("portway.cli.compare", "Say what moving a service to another stack changes."),
     "probe": ("portway.cli.probe", "Ask an endpoint what OpenAI's clients rely on."),
+    "status": ("portway.cli.status", "Say what a stack runs, and its requests, errors and tokens."),
     "gate": ("portway.cli.gate", "Preview with both policy packs on; no login, no credentials."),
     "verify": ("portway.cli.verify", "Judge an attestation again, with no network."),
     "guardrails": ("portway.cli.guardrails", "Print the clouds' own policies for a boundary."),

@@ -12,11 +12,11 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, unquote
 
 from portway.sandbox.dataplane.front import LOOPBACK, BodyTooLarge, Exchange
 from portway.sandbox.dataplane.promql import BadQuery, Series, evaluate
-from portway.sandbox.store import Json
+from portway.sandbox.store import Json, Store
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +91,9 @@ class Prometheus:
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one query."""
-        match exchange.path.split("/"):
+        match exchange.raw_path.split("/"):
             case ["", "clusters", context, "api", "v1", "query"]:
-                status, body = await self._answer(exchange, context)
+                status, body = await self._answer(exchange, unquote(context))
             case _:
                 status, body = (
                     404,
@@ -117,6 +117,17 @@ class Prometheus:
             for labels, value in vector.items()
         ]
         return 200, {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+def clusters(address: str, store: Store) -> dict[str, str]:
+    """The Prometheus of each cluster in which something is deployed, by kubeconfig context.
+
+    Args:
+        address: where the sandbox listens for all of them.
+        store: what is deployed.
+    """
+    contexts = {row.key.scope for row in store.all(cloud="kubernetes")}
+    return {context: f"{address}/clusters/{quote(context, safe='')}" for context in contexts}
 
 
 def read_exposition(text: str) -> list[tuple[str, dict[str, str], float]]:

@@ -1,0 +1,1 @@
+"""How a deployed service does: what its state says, and the four signals through each store's own API."""

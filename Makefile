@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup engine demo test fix golden inventory claims mutation mutation-all corpus sandbox-up sandbox-down clean
+.PHONY: setup engine demo test test-long fix golden inventory claims mutation mutation-all corpus sandbox-up sandbox-down clean
 
 setup:
 	@$(or $(PYTHON),python3) tools/bootstrap.py
@@ -21,6 +21,9 @@ test: engine
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-long: engine
+	$(BIN)/python -m pytest -m long
 
 fix: setup
 	$(BIN)/ruff format .

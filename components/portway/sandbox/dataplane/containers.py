@@ -9,7 +9,7 @@ Simulated, because there is no container engine here and no right to mount anyth
   a mount path is rewritten to that folder. Read-only mounts are not enforced;
 - containers of one instance share ``localhost`` as they should, but every port they declare is another,
   free, loopback port of this machine. ``PORT``, ``…_PORT``, ``--port N``, ``prometheus:N`` and ``localhost:N`` are rewritten,
-  and a stock Python container that declares one port and sets no ``PORT`` is given it;
+  and a stock Python container that declares one port, beside one for scrapes, and sets no ``PORT`` is given it;
 - user, capabilities, CPU and memory limits are not applied. A GPU is only a promise: a container that
   asked for one gets ``NVIDIA_VISIBLE_DEVICES``, and the stand-in model server does not start without.
 
@@ -143,8 +143,11 @@ def launch(
         )
         if container.names_file:
             environment[NAMES] = container.names_file
-        if len(container.ports) == 1 and "PORT" not in environment:
-            environment["PORT"] = str(ports[container.ports[0]])
+        own = [
+            p for p in container.ports if f"prometheus:{p}" not in container.environment.values()
+        ]
+        if len(own) == 1 and "PORT" not in environment:
+            environment["PORT"] = str(ports[own[0]])
     image = {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.defpath)),
         "LANG": "C.UTF-8",

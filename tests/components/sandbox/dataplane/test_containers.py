@@ -104,6 +104,16 @@ def test_a_python_container_runs_its_program_with_its_own_environment_only() -> 
     assert plan.environment.keys() == {*own, "PATH", "LANG", "TMPDIR"}
 
 
+def test_a_port_for_scrapes_is_another_one_too_and_leaves_the_program_its_own() -> None:
+    container = Container(
+        "runtime", "docker.io/library/python", command=("python", "-c", "0"),
+        ports=(8080, 9464), environment={"TOLD": "prometheus:9464", "STORE": "prometheus:6379x"},
+    )  # fmt: skip
+    plan = launch(container, ROOT, {8080: 40001, 9464: 40003}, SETTINGS)
+    told = {name: plan.environment[name] for name in ("PORT", "TOLD", "STORE")}
+    assert told == {"PORT": "40001", "TOLD": "prometheus:40003", "STORE": "prometheus:6379x"}
+
+
 @pytest.mark.parametrize("command", [(), ("sh", "-c", "true"), ("/opt/venv/bin/python", "x.py")])
 def test_a_python_image_runs_python_only(command: tuple[str, ...]) -> None:
     with pytest.raises(PlatformError, match=r"container 'app': exec: .* executable file not found"):

@@ -66,7 +66,7 @@ def flaw(cloud: "StoredCloud", deployed: Deployed) -> str | None:
     return (
         google_network.flaw(cloud, deployed)
         or google_secrets.flaw(cloud, deployed, account)
-        or _probe_budget(deployed.inputs)
+        or probe_budget(deployed.inputs)
     )
 
 
@@ -261,7 +261,8 @@ def violations(inputs: Json) -> list[str]:
     return [text for rule in _RULES for text in rule(inputs)]
 
 
-def _probe_budget(inputs: Json) -> str | None:
+def probe_budget(inputs: Json) -> str | None:
+    """Why no start could ever end in time; the API takes it, and the revision fails."""
     gpu = google_gpu.wanted(inputs)
     limit = _GPU_STARTUP_LIMIT_SECONDS if gpu else _STARTUP_LIMIT_SECONDS
     for path, one in _containers(inputs):

@@ -294,6 +294,10 @@ def _notes(
     yield from network.notes(options)
     yield from guards.notes(spec, options)
     yield from watching.notes(spec, options)
+    yield (
+        "while a new revision takes over, its instances and those of the old one count together against "
+        "the quotas that follow"
+    )
     yield _quota_note(spec, options)
 
 

@@ -119,7 +119,7 @@ def _quota_refusals(spec: InferenceServiceSpec, options: CloudRunOptions) -> Ite
         if limit is not None and asked > limit:
             yield Problem(
                 "scaling.max",
-                f"is {spec.scaling.max}, which takes {asked:g} {called}, and "
+                f"is {spec.scaling.max}, which takes {asked.normalize():f} {called}, and "
                 f"placement.options.quota.{name} is {limit}: {int(limit // one[name])} instances at most; "
                 "lower it, or ask Google for more (g.co/cloudrun/gpu-quota)",
             )

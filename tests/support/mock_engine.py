@@ -202,11 +202,33 @@ COMPUTED: Mapping[str, Computed] = {
     "aws:lambda/functionUrl:FunctionUrl": lambda _, i: {
         "functionUrl": "https://abcdefghij0123456789.lambda-url.eu-west-1.on.aws/"
     },
+    "aws:apigateway/restApi:RestApi": lambda _, i: {
+        "id": "a1b2c3d4e5",
+        "rootResourceId": "f6g7h8i9j0",
+        "executionArn": "arn:aws:execute-api:eu-west-1:123456789012:a1b2c3d4e5",
+    },
+    "aws:apigateway/stage:Stage": lambda _, i: {
+        "arn": f"arn:aws:apigateway:eu-west-1::/restapis/{i['restApi']}/stages/{i['stageName']}",
+        "invokeUrl": f"https://{i['restApi']}.execute-api.eu-west-1.amazonaws.com/{i['stageName']}",
+    },
+    "aws:bedrock/inferenceProfile:InferenceProfile": lambda _, i: {
+        "arn": _arn("bedrock", "application-inference-profile/a1b2c3d4e5f6")
+    },
+    "aws:wafv2/webAcl:WebAcl": lambda _, i: {
+        "arn": _arn("wafv2", f"regional/webacl/{i['name']}/a1b2c3")
+    },
     "aws:index/getCallerIdentity:getCallerIdentity": lambda _n, _i: {
         "accountId": "123456789012",
         "arn": "arn:aws:iam::123456789012:user/test",
         "id": "123456789012",
         "userId": "test",
+    },
+    "pulumi:pulumi:StackReference": lambda name, _: {
+        "outputs": {
+            "endpoint": f"https://{name.rpartition('/')[2]}.example",
+            "apiKey": f"pw-key-of-{name.rpartition('/')[2]}",
+        },
+        "secretOutputNames": ["apiKey"],
     },
     "kubernetes:core/v1:Service": lambda _, i: {
         "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}
@@ -215,7 +237,7 @@ COMPUTED: Mapping[str, Computed] = {
 
 
 class _Mocks(mocks.Mocks):
-    """Only data sources pass here; resources are answered by the monitor."""
+    """Only what is read passes here; resources that are made are answered by the monitor."""
 
     def __init__(self, computed: Mapping[str, Computed]) -> None:
         self.computed = computed
@@ -224,7 +246,8 @@ class _Mocks(mocks.Mocks):
         return self.computed[args.token]("", cast("Json", args.args)), []
 
     def new_resource(self, args: mocks.MockResourceArgs) -> Any:
-        raise NotImplementedError(args.typ)
+        inputs = cast("Json", args.inputs)
+        return args.name, {**inputs, **self.computed[args.typ](args.name, inputs)}
 
 
 class _Monitor(mocks.MockMonitor):

@@ -1,5 +1,6 @@
 """Cloud Run with NVIDIA L4 GPUs: the runtime beside vLLM in one instance."""
 
+from portway.doors import by_dns
 from portway.target import Capabilities, DoorKind, Target
 from portway.targets.cloud_run import door
 from portway.targets.cloud_run.door_shapes import DoorOptions
@@ -35,6 +36,7 @@ TARGET = Target(
             plan=door.plan,
             component="portway.targets.cloud_run.door_component:CloudRunDoor",
             options=DoorOptions,
-        )
+        ),
+        "cloud-dns": by_dns("cloud-dns"),
     },
 )

@@ -99,7 +99,7 @@ def break_even(
     def difference(per_day: float) -> float:
         return ours.usd(per_day) - theirs.usd(per_day)
 
-    met = next(iter(crossings(difference, low, high, steps_for(traffic))), None)
+    met = next(crossings(difference, low, high, steps_for(traffic)), None)
     is_left_cheaper = difference(low) <= 0
     if met is not None and not is_left_cheaper:
         left, right, ours, is_left_cheaper = right, left, theirs, True

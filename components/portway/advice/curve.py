@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 
 from portway.advice.candidate import Candidate
@@ -10,7 +11,7 @@ from portway.advice.scalings import room_needed
 from portway.pricing.charges import charges, pool_of
 from portway.pricing.demand import Demand, demand
 from portway.pricing.estimate import ZERO
-from portway.pricing.meter import Held, Meter
+from portway.pricing.meter import Fixed, Held, Meter, NoCharge
 from portway.pricing.rate import RateTable
 from portway.pricing.running import running
 from portway.pricing.work import Work
@@ -37,7 +38,17 @@ class Curve:
     def usd(self, per_day: float) -> float:
         """What is expected a month with ``per_day`` requests a day; not rounded."""
         work = scaled(self.candidate.work, self.unit, per_day)
-        return float(spent(self.candidate.meters, work, self.rates))
+        return float(self._always + spent(self._by_use, work, self.rates))
+
+    @cached_property
+    def _always(self) -> Decimal:
+        """What no request changes, USD a month."""
+        fixed = tuple(one for one in self.candidate.meters if isinstance(one, Fixed | NoCharge))
+        return spent(fixed, self.candidate.work, self.rates)
+
+    @cached_property
+    def _by_use(self) -> tuple[Meter, ...]:
+        return tuple(one for one in self.candidate.meters if not isinstance(one, Fixed | NoCharge))
 
 
 def curve_of(candidate: Candidate, traffic: Traffic, rates: RateTable) -> Curve:
@@ -81,17 +92,16 @@ def _of_held(meter: Held, work: Work, rates: RateTable) -> Decimal:
 
 def crossings(
     difference: Callable[[float], float], low: float, high: float, steps: int
-) -> tuple[float, ...]:
+) -> Iterator[float]:
     """Where ``difference`` changes its sign between ``low`` and ``high``, ascending.
 
-    The span is first cut into ``steps`` parts, equal on a log axis.
+    The span is first cut into ``steps`` parts, equal on a log axis, of which no more are looked at than
+    it takes to find those asked for.
     """
-    found: list[float] = []
-    points = [(point, difference(point)) for point in spaced(low, high, steps)]
+    points = ((point, difference(point)) for point in spaced(low, high, steps))
     for (left, before), (right, after) in pairwise(points):
         if (before > 0) != (after > 0):
-            found.append(_bisected(difference, left, right, is_above=before > 0))
-    return tuple(found)
+            yield _bisected(difference, left, right, is_above=before > 0)
 
 
 def spaced(low: float, high: float, steps: int) -> Iterator[float]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from portway.advice.policy_price import PolicyPrice, policy_price
 from portway.cli.output import console, output_options, print_json
 from portway.estimates import PlanEstimate, estimate_plan
 from portway.models import find
@@ -23,6 +22,8 @@ from portway.target import Target
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+
+    from portway.advice.policy_price import PolicyPrice
 
 
 @click.command()
@@ -101,12 +102,14 @@ def targets_of(project: Path | None) -> tuple[Target, ...]:
 
 def policy_prices(
     loaded: Stack, found: PlanEstimate, without: Iterable[str], targets: Sequence[Target]
-) -> tuple[PolicyPrice, ...]:
+) -> "tuple[PolicyPrice, ...]":
     """What each promise in ``without`` adds to a stack; nothing where the stack itself has no total.
 
     Raises:
         BadInput: one of them is no promise, or none that the stack makes.
     """
+    from portway.advice.policy_price import policy_price  # noqa: PLC0415 - only where it is asked for
+
     here = found.estimate.monthly
     if here is None:
         return ()

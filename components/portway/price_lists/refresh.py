@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from portway.errors import BadInput, Problem
-from portway.price_lists.amazon import Listed, Unmatched
 from portway.pricing.rate import Grade, Rate, RateTable, Tier, read_rates
 from portway.target import Target
+
+if TYPE_CHECKING:
+    from portway.price_lists.amazon import Listed, Unmatched
 
 FOLDER: Final = Path("policies") / "rates"
 """Below the project's folder: one file for each target, reviewed like the packs' configuration."""
@@ -27,7 +29,7 @@ class Change:
 
     region: str
     was: Rate | None
-    now: Listed
+    now: "Listed"
 
     @property
     def says(self) -> str:
@@ -40,9 +42,11 @@ class Change:
 
 
 def compare(
-    found: Iterable[Listed | Unmatched], table: RateTable, region: str
-) -> Iterator[Change | Unmatched]:
+    found: "Iterable[Listed | Unmatched]", table: RateTable, region: str
+) -> "Iterator[Change | Unmatched]":
     """Everything that was ``found`` in a list beside what ``table`` says of ``region``."""
+    from portway.price_lists.amazon import Unmatched  # noqa: PLC0415 - only refreshing reads lists
+
     for one in found:
         if isinstance(one, Unmatched):
             yield one

@@ -4,7 +4,7 @@ A rate that is not in a table does not exist. It is never taken from another reg
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -138,6 +138,10 @@ class RateTable:
 
     rates: Mapping[tuple[str, str], Rate]
     anywhere: Mapping[str, Rate]
+    _placed: dict[tuple[str, str], Rate] = field(
+        default_factory=dict[tuple[str, str], Rate], init=False, repr=False, compare=False
+    )
+    """Of those in ``anywhere``, what was asked for, in its region."""
 
     def find(self, sku: str, region: str) -> Rate | None:
         """The rate of ``sku`` in ``region``; None where nobody has published one."""
@@ -145,7 +149,11 @@ class RateTable:
         if found is not None:
             return found
         unconfirmed = self.anywhere.get(sku)
-        return None if unconfirmed is None else replace(unconfirmed, region=region)
+        if unconfirmed is None:
+            return None
+        if (sku, region) not in self._placed:
+            self._placed[sku, region] = replace(unconfirmed, region=region)
+        return self._placed[sku, region]
 
     def regions(self, sku: str) -> frozenset[str]:
         """Every region that has a rate of its own for ``sku``."""

@@ -5,10 +5,14 @@ no region, so each counts at the highest mark-up that the table knows of Amazon.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
+from importlib.util import find_spec, module_from_spec
 from typing import Any, Final
 
 from portway.pricing.rate import ANY_REGION, Grade, RateTable, read_rates
@@ -41,23 +45,43 @@ def token_sku(model_id: str, direction: str) -> str:
 
 
 def _tokens() -> Iterator[Mapping[str, Any]]:
-    from genai_prices import __version__  # noqa: PLC0415 - half a second that only tokens cost
-    from genai_prices.data import providers  # noqa: PLC0415 - the same
+    source = f"genai-prices {version('genai-prices')}, AWS Bedrock"
+    with _without_its_client():
+        from genai_prices.data import providers  # noqa: PLC0415 - many times what a table costs
 
-    (bedrock,) = (one for one in providers if one.id == "aws")
-    for model in bedrock.models:
-        prices = model.prices
-        if isinstance(prices, list):
-            continue
-        for direction, price in (("input", prices.input_mtok), ("output", prices.output_mtok)):
+        (bedrock,) = (one for one in providers if one.id == "aws")
+        flat = [(one.id, one.prices) for one in bedrock.models if not isinstance(one.prices, list)]
+        found = [(model, each.input_mtok, each.output_mtok) for model, each in flat]
+    for model, *prices in found:
+        for direction, price in zip(("input", "output"), prices, strict=True):
             if isinstance(price, Decimal):
                 yield {
-                    "sku": token_sku(model.id, direction),
+                    "sku": token_sku(model, direction),
                     "regions": [ANY_REGION],
                     "unit": "million tokens",
                     "amount": str(price),
-                    "source": f"genai-prices {__version__}, AWS Bedrock, {model.id}",
+                    "source": f"{source}, {model}",
                     "as_of": TOKENS_AS_OF,
                     "grade": Grade.UNCONFIRMED.value,
                     "note": "the source names no region",
                 }
+
+
+@contextmanager
+def _without_its_client() -> Generator[None]:
+    """``genai-prices`` without the HTTP client that its package imports before anything else.
+
+    That client is for updates over the network, which never happen here, and importing it takes
+    longer than reading all prices.
+    """
+    name = "genai_prices"
+    found = None if name in sys.modules else find_spec(name)
+    if found is None:
+        yield
+        return
+    sys.modules[name] = module_from_spec(found)
+    try:
+        yield
+    finally:
+        for one in [one for one in sys.modules if one.partition(".")[0] == name]:
+            del sys.modules[one]

@@ -130,7 +130,8 @@ def test_it_waits_for_all_that_it_reads_and_only_its_key_is_secret() -> None:
 def test_it_costs_the_same_by_its_plan_and_by_its_resources() -> None:
     traffic = {"requests_per_day": 2000, "input_tokens": 600, "output_tokens": 200}
     spec = builders.spec(traffic=traffic)
-    for options in ({}, {"min_instances": 0, "max_instances": 3}):
+    choices: tuple[dict[str, Any], ...] = ({}, {"min_instances": 0, "max_instances": 3})
+    for options in choices:
         place = placement(**options)
         made_plan = door.plan(spec, find(spec.model), place)
         estimate = estimate_plan(load_target(TARGET), made_plan, spec, find(spec.model)).estimate

@@ -14,7 +14,7 @@ from portway.gate.context import NO_BOUNDARY, ResidencyContext
 from portway.gate.hosted import hosted, hosted_refusal, is_location_variable, location_refusal
 from portway.gate.places import reading
 from portway.gate.resource import SERVICE_TYPE, Resource, Stack
-from portway.gate.routes import refusal, routes
+from portway.gate.routes import Route, refusal, routes
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.settings import Kind, Setting, settings
 from portway.gate.statements import Grant, grants, is_policy
@@ -30,6 +30,8 @@ _POLICY = "aws:iam/policy:Policy"
 # A variable that is named after a model may come from a Bedrock resource of the stack, which is
 # judged itself; from any other, nobody can tell what it will name.
 _MODEL_NAME = re.compile(r"(?i)(?:model|profile)(?:_?(?:id|arn|name))?$|bedrock")
+_APPLICATION = "application-inference-profile"
+_PROFILE_TYPE = "aws:bedrock/inferenceProfile:InferenceProfile"
 _SAYS_ONLY = re.compile(
     r"(?i)(?:^|\.)(?:description|comments?|documentation|notes?|title|display_?name|readme|image"
     r"|api_?(?:version|groups?)|groups?)(?:\[\d+\])?$"
@@ -71,7 +73,8 @@ def judge(
             continue
         yield from _of_location(resource, setting, boundary)
         if setting.is_whole:
-            yield from _of_text(resource, setting.path, setting.value, called_from, boundary)
+            is_own = partial(_is_own_profile, resource, setting, stack)
+            yield from _of_text(resource, setting, called_from, boundary, is_own)
             yield from _of_attachment(resource, setting.path, setting.value, stack)
             yield from _of_hosted(resource, setting.path, setting.value, boundary, context.hosts)
     yield from _elsewhere(resource, boundary, context.hosts, {setting.path for setting in told})
@@ -98,12 +101,15 @@ def _is_under(path: str, document: str) -> bool:
 
 def _of_text(
     resource: Resource,
-    path: str,
-    text: str,
+    setting: Setting,
     callers: Callable[[], tuple[str, ...]],
     boundary: Boundary,
+    is_own: Callable[[Route], bool],
 ) -> Iterator[Violation]:
-    for route in routes(text):
+    path = setting.path
+    for route in routes(setting.value or ""):
+        if is_own(route):
+            continue
         # Nobody can tell which of several regions the code will call from: all must be fine.
         for caller in callers() or (None,):
             no = refusal(route, caller, boundary)
@@ -114,6 +120,20 @@ def _of_text(
                 message = f"names {route.name}{from_where} ({path}): {no.why}; {_WAY_OUT}"
                 yield _refused(resource, message, path, undetermined=no.undetermined)
                 break
+
+
+def _is_own_profile(
+    resource: Resource, setting: Setting, stack: Stack | None, route: Route
+) -> bool:
+    """An application profile that is a resource of this stack: what it stands for is judged there.
+
+    Its ARN says nothing, and at registration nobody can tell yet whose it is.
+    """
+    if route.model is None or not route.model.startswith(f"{_APPLICATION}."):
+        return False
+    return stack is None or any(
+        source.type == _PROFILE_TYPE for source in _sources(resource, setting, stack)
+    )
 
 
 def _of_hosted(

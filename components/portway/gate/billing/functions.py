@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, cast
 
+from portway.gate.billing import apis
 from portway.gate.billing.cannot import CannotPrice
 from portway.gate.billing.limits import most
 from portway.gate.billing.models import called, token_sku
@@ -36,7 +37,7 @@ def function(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) 
         whole(one, "provisionedConcurrentExecutions", 0)
         for one in _about(resource, stack, _PROVISIONED, "functionName")
     )
-    urls = list(_about(resource, stack, _URL, "functionName"))
+    urls = [*_about(resource, stack, _URL, "functionName"), *apis.fronts(resource, stack)]
     yield PerRequest(
         resource=resource.name,
         region=where,
@@ -66,6 +67,8 @@ def function(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) 
     yield from _log(resource, stack, where, at_once, given)
     yield from _secrets(resource, stack, where, at_once, given)
     yield from _model(resource, stack, where, at_once, given)
+    yield from apis.of_function(resource, stack, where, at_once, given)
+    yield from _beside(resource, where, at_once, given)
 
 
 def table(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) -> Iterator[Meter]:
@@ -197,6 +200,29 @@ def _model(
         monthly_tokens=limits.get("tokens"),
         served_by="bedrock",
     )
+
+
+def _beside(
+    resource: Resource, where: str, at_once: int | None, given: Mapping[str, Any]
+) -> Iterator[Meter]:
+    """What a runtime of ours uses beside the model: a guardrail, and a key of the customer's."""
+    if not apis.is_ours(resource):
+        return
+    if _text(resource, "environment.variables.PORTWAY_BEDROCK_GUARDRAIL"):
+        begun = Decimal(given["text_units_per_request"]) / 1000
+        each = Decimal(given["text_units_per_token"]) / 1000
+        yield PerUse(
+            resource.name, "guardrail", f"{given['rates']}guardrail-units", where, begun, at_once,
+            units_per_output_token=each,
+            units_per_input_token=each,
+            assumed="the guardrail has every policy that is billed; one with fewer costs less",
+        )  # fmt: skip
+    if resource.properties.every("kmsKeyArn"):
+        yield PerUse(
+            resource.name, "key requests", f"{given['rates']}key-requests", where,
+            Decimal("0.01") / 10_000, at_once,
+            assumed="the key is used once for each hundred requests",
+        )  # fmt: skip
 
 
 def _enforced(resource: Resource) -> Mapping[str, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from portway.gate.billing import cloud_run, functions, google, logs, machines, pods, topics
+from portway.gate.billing import apis, cloud_run, functions, google, logs, machines, pods, topics
 from portway.gate.resource import Resource, Stack
 from portway.pricing.meter import Meter
 
@@ -15,6 +15,9 @@ READERS: Final[Mapping[str, Reader]] = {
     "cloud-run-job": cloud_run.job,
     "function": functions.function,
     "table": functions.table,
+    "rest-api": apis.rest_api,
+    "web-acl": apis.web_acl,
+    "dashboard": apis.dashboard,
     "topic": topics.topic,
     "log-group": logs.group,
     "ec2-instance": machines.ec2_instance,

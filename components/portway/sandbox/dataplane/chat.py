@@ -53,7 +53,7 @@ class Answer:
     Attributes:
         pieces: the text, token by token.
         call: the tool call that it is instead.
-        finish: ``stop``, ``length`` or ``tool_calls``.
+        finish: ``stop``, ``length``, ``tool_calls`` or ``content_filter``.
         stopped_by: the stop sequence that ended it.
         output_tokens: what was generated.
     """
@@ -88,6 +88,11 @@ def respond(identity: Identity, ask: Ask) -> Answer:
     kept, finish, stop = text.cut(whole, ask.most_tokens, ask.stops)
     pieces = tuple(text.tokens(kept))
     return Answer(pieces, finish, len(pieces), stop)
+
+
+def blocked(message: str) -> Answer:
+    """What is said instead of the model's answer, which nobody asked for."""
+    return Answer((message,), "content_filter", 0)
 
 
 def _tool(ask: Ask) -> Tool | None:

@@ -9,7 +9,11 @@ from portway.sandbox.dataplane.text import Turn, count
 from portway.sandbox.dataplane.world import child, items, text
 
 Json = dict[str, Any]
-_STOP_REASONS = {"length": "max_tokens", "tool_calls": "tool_use"}
+_STOP_REASONS = {
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "guardrail_intervened",
+}
 
 
 class Invalid(Exception):
@@ -22,13 +26,7 @@ def read(body: bytes, context_tokens: int) -> Ask:
     Raises:
         Invalid: Bedrock would refuse it.
     """
-    try:
-        given: Any = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Invalid("The request body is not valid JSON.") from error
-    if not isinstance(given, dict):
-        raise Invalid("The request body is not a JSON object.")
-    fields = cast("Json", given)
+    fields = body_of(body)
     turns = _turns(fields)
     if count(turns) >= context_tokens:
         raise Invalid("Input is too long for requested model.")
@@ -45,6 +43,21 @@ def read(body: bytes, context_tokens: int) -> Ask:
         )
     tools, must_call = _tools(child(fields, "toolConfig"))
     return Ask(turns, most, config.get("stopSequences") or [], tools, must_call, _schema(fields))
+
+
+def body_of(body: bytes) -> Json:
+    """The JSON object that a request is.
+
+    Raises:
+        Invalid: it is none.
+    """
+    try:
+        given: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Invalid("The request body is not valid JSON.") from error
+    if not isinstance(given, dict):
+        raise Invalid("The request body is not a JSON object.")
+    return cast("Json", given)
 
 
 def whole(ask: Ask, answer: Answer, milliseconds: int) -> Json:

@@ -138,3 +138,36 @@ def _body(body: bytes, content_type: str) -> tuple[str, bool]:
         except UnicodeDecodeError:
             pass
     return base64.b64encode(body).decode(), True
+
+
+def rest_event(
+    exchange: Exchange, body: bytes, path: str, stage: str, request_id: str
+) -> dict[str, Any]:
+    """The proxy event of a REST API: ``path`` is without its stage, names of headers as they came."""
+    several: dict[str, list[str]] = {}
+    for name, value in exchange.headers:
+        several.setdefault(name.title(), []).append(value)
+    headers = {name: values[-1] for name, values in several.items()}
+    text, encoded = _body(body, headers.get("Content-Type", ""))
+    query = dict(parse_qsl(exchange.query, keep_blank_values=True)) if exchange.query else None
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": exchange.method,
+        "headers": headers | {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1"},
+        "multiValueHeaders": several,
+        "queryStringParameters": query,
+        "pathParameters": {"proxy": path.removeprefix("/")},
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": "/{proxy+}",
+            "httpMethod": exchange.method,
+            "path": f"/{stage}{path}",
+            "protocol": "HTTP/1.1",
+            "stage": stage,
+            "requestId": request_id,
+            "identity": {"sourceIp": "127.0.0.1"},
+        },
+        "body": text if body else None,
+        "isBase64Encoded": encoded,
+    }

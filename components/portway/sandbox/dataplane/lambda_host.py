@@ -1,7 +1,6 @@
 """Lambda behind function URLs: permissions, concurrency, time limits, buffered and streamed answers."""
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -11,32 +10,24 @@ from portway.sandbox.dataplane.amazon_cloud import (
     FUNCTION,
     FUNCTION_URL,
     PERMISSION,
+    STAGE,
     Unsigned,
     caller,
     refusal,
 )
 from portway.sandbox.dataplane.context import Context
-from portway.sandbox.dataplane.front import LOOPBACK, BodyTooLarge, Exchange, Front, Header
+from portway.sandbox.dataplane.front import LOOPBACK, BodyTooLarge, Exchange, Front
+from portway.sandbox.dataplane.lambda_answers import buffer_answer, ids, stream_answer
 from portway.sandbox.dataplane.lambda_api import MAX_BUFFERED_BYTES, Invocation, InvocationFailed
 from portway.sandbox.dataplane.lambda_environment import Function
-from portway.sandbox.dataplane.lambda_events import (
-    INTEGRATION_TYPE,
-    SEPARATOR,
-    Head,
-    Malformed,
-    event,
-    head_of,
-    read_envelope,
-    read_prelude,
-)
+from portway.sandbox.dataplane.lambda_events import Malformed, event
 from portway.sandbox.dataplane.lambda_functions import Deployed, Throttled
-from portway.sandbox.dataplane.proxy import HOP_BY_HOP
+from portway.sandbox.dataplane.lambda_rest import RestStage
 from portway.sandbox.dataplane.world import World, text
 from portway.sandbox.store import Row
 
 log = logging.getLogger(__name__)
 
-MAX_PRELUDE_BYTES = 64 << 10
 FORBIDDEN = "Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 
 
@@ -48,6 +39,7 @@ class LambdaHost:
         self._endpoints = endpoints
         self._functions: dict[str, Deployed] = {}
         self._urls: dict[str, Url] = {}
+        self._stages: dict[str, RestStage] = {}
 
     async def reconcile(self, world: World) -> None:
         """Serve what is deployed now, and nothing else."""
@@ -65,14 +57,22 @@ class LambdaHost:
             if owner not in self._urls:
                 self._urls[owner] = Url(self._context, self._find)
             await self._urls[owner].apply(row, world)
+        stages = {str(row.key): row for row in world.of(STAGE)}
+        for owner in self._stages.keys() - stages.keys():
+            self._context.spawn(self._stages.pop(owner).close())
+        for owner, row in stages.items():
+            if owner not in self._stages:
+                self._stages[owner] = RestStage(self._context, self._named)
+            await self._stages[owner].apply(row, world)
 
     def describe(self) -> list[dict[str, Any]]:
         """What runs, for people."""
-        return [url.describe() for url in self._urls.values()]
+        return [one.describe() for one in (*self._urls.values(), *self._stages.values())]
 
     async def close(self) -> None:
         """End every environment."""
-        await asyncio.gather(*(url.close() for url in self._urls.values()))
+        edges = (*self._urls.values(), *self._stages.values())
+        await asyncio.gather(*(edge.close() for edge in edges))
         await asyncio.gather(*(function.close() for function in self._functions.values()))
 
     def peaks(self, arn: str) -> Mapping[int, int]:
@@ -83,8 +83,11 @@ class LambdaHost:
         return {}
 
     def _find(self, url: Row) -> Deployed | None:
+        return self._named(url.key.scope, text(url.inputs, "functionName"))
+
+    def _named(self, scope: str, name: str) -> Deployed | None:
         for function in self._functions.values():
-            if function.is_named(url.key.scope, text(url.inputs, "functionName")):
+            if function.is_named(scope, name):
                 return function
         return None
 
@@ -159,7 +162,7 @@ class Url:
         streams = text(self._row.inputs, "invokeMode") == "RESPONSE_STREAM"
         try:
             await invocation.begun.wait()
-            await (_stream if streams else _buffer)(exchange, invocation)
+            await (stream_answer if streams else buffer_answer)(exchange, invocation)
         except Throttled as error:
             await _refuse(exchange, 429, "TooManyRequestsException", str(error))
         except (InvocationFailed, Malformed) as error:
@@ -167,7 +170,7 @@ class Url:
             if exchange.started:
                 exchange.abort()
             else:
-                await exchange.reply(502, "Internal Server Error", headers=_ids(invocation))
+                await exchange.reply(502, "Internal Server Error", headers=ids(invocation))
         finally:
             invocation.abandon()
 
@@ -202,58 +205,6 @@ def _signed_and_allowed(exchange: Exchange, function: Function, world: World) ->
         world, who, "lambda:InvokeFunction", function.arn, lambda__InvokedViaFunctionUrl="true"
     )
     return by_url is None and direct is None
-
-
-async def _stream(exchange: Exchange, invocation: Invocation) -> None:
-    """RESPONSE_STREAM: piece by piece; an answer that is not streamed arrives as it is, envelope and all."""
-    pieces = invocation.pieces()
-    async with contextlib.aclosing(pieces):
-        rest = b""
-        head = Head(200, [("content-type", invocation.content_type or "application/octet-stream")])
-        if invocation.streaming and invocation.content_type == INTEGRATION_TYPE:
-            async for piece in pieces:
-                rest += piece
-                if SEPARATOR in rest or len(rest) > MAX_PRELUDE_BYTES:
-                    break
-            prelude, separator, rest = rest.partition(SEPARATOR)
-            if not separator:
-                raise Malformed("the answer ended before its prelude did")
-            head = read_prelude(prelude)
-        elif not invocation.streaming:
-            # All of it first: what fails must still be answered with 502.
-            rest = b"".join([piece async for piece in pieces])
-            head = head_of({"headers": {"content-type": "application/octet-stream"}})
-        await exchange.start(head.status, _headers(head, invocation))
-        await exchange.send(rest)
-        async for piece in pieces:
-            await exchange.send(piece)
-    await exchange.end()
-
-
-async def _buffer(exchange: Exchange, invocation: Invocation) -> None:
-    """BUFFERED: the whole answer at once, at most 6 MB of it."""
-    data = b"".join([piece async for piece in invocation.pieces()])
-    if len(data) > MAX_BUFFERED_BYTES:
-        raise Malformed("the answer is longer than 6 MB")
-    if invocation.streaming and invocation.content_type == INTEGRATION_TYPE:
-        prelude, _, body = data.partition(SEPARATOR)
-        head = read_prelude(prelude)
-    else:
-        head, body = read_envelope(data)
-    headers = [*_headers(head, invocation), ("content-length", str(len(body)))]
-    await exchange.start(head.status, headers)
-    await exchange.send(body)
-    await exchange.end()
-
-
-def _headers(head: Head, invocation: Invocation) -> list[Header]:
-    dropped = {*HOP_BY_HOP, "content-length"}
-    kept = [(name, value) for name, value in head.headers if name not in dropped]
-    return [*kept, *_ids(invocation)]
-
-
-def _ids(invocation: Invocation) -> list[Header]:
-    return [("x-amzn-requestid", invocation.id)]
 
 
 async def _refuse(exchange: Exchange, status: int, code: str, message: str) -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from portway.sandbox.providers import (
     amazon_access,
+    amazon_api,
     amazon_errors,
     amazon_guards,
     amazon_iam,
@@ -52,6 +53,7 @@ class AmazonCloud(StoredCloud):
     table = "amazon"
     behaviours: ClassVar[Mapping[str, Behaviour]] = {
         **amazon_access.BEHAVIOURS,
+        **amazon_api.BEHAVIOURS,
         **amazon_guards.BEHAVIOURS,
         **amazon_iam.BEHAVIOURS,
         **amazon_lambda.BEHAVIOURS,

@@ -8,6 +8,8 @@ from portway.sandbox.providers.behaviour import Deployed
 from portway.sandbox.providers.cloud import CloudError, Code, Request
 
 _CALLED = {
+    "apigateway": "API Gateway",
+    "wafv2": "WAFV2",
     "bedrock": "Bedrock",
     "budgets": "Budgets",
     "cloudwatch": "CloudWatch Logs",
@@ -21,7 +23,13 @@ _CALLED = {
 }
 _DOING = {"create": "creating", "update": "updating", "delete": "deleting"}
 _CREATE_CALLS = {
+    "Dashboard": "PutDashboard",
+    "Integration": "PutIntegration",
+    "Method": "PutMethod",
+    "MethodSettings": "UpdateStage",
     "Permission": "AddPermission",
+    "WebAcl": "CreateWebACL",
+    "WebAclAssociation": "AssociateWebACL",
     "ProvisionedConcurrencyConfig": "PutProvisionedConcurrencyConfig",
     "RolePolicy": "PutRolePolicy",
     "RolePolicyAttachment": "AttachRolePolicy",
@@ -35,7 +43,7 @@ _CREATE_CALLS = {
 def envelope(request: Request, operation: str, text: str, status: int) -> str:
     """What was being done, the call, its status, and the exception ``text``."""
     module, kind = request.type.split(":")[1].split("/")[0], request.type.rsplit(":", 1)[-1]
-    service = "CloudWatch" if kind == "MetricAlarm" else _CALLED.get(module, module)
+    service = "CloudWatch" if kind in {"MetricAlarm", "Dashboard"} else _CALLED.get(module, module)
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind)
     name = request.inputs.get("name") or request.id or request.name
     return (

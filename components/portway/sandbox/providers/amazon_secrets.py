@@ -18,6 +18,7 @@ SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a type token
 VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 PROFILE = "aws:bedrock/inferenceProfile:InferenceProfile"
+_PROFILE_NAME = re.compile(r"([0-9a-zA-Z][ _-]?)+")
 _RETENTION_DAYS = (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)  # fmt: skip
 _DAY_SECONDS = 86_400
 _RECOVERY_DAYS = 30
@@ -76,6 +77,15 @@ def check_log_group(inputs: Json) -> list[Failure]:
     return [Failure("retentionInDays", text)]
 
 
+def check_profile(inputs: Json) -> list[Failure]:
+    """A name that Bedrock takes."""
+    name = inputs.get("name")
+    if not isinstance(name, str) or name == UNKNOWN or _PROFILE_NAME.fullmatch(name):
+        return []
+    text = "Attribute name must match the regular expression ^([0-9a-zA-Z][ _-]?)+$"
+    return [Failure("name", text)]
+
+
 def admit_profile(cloud: "StoredCloud", deployed: Deployed) -> None:
     """An application profile copies a model or a profile that its region can have.
 
@@ -106,5 +116,5 @@ BEHAVIOURS = {
     SECRET: Behaviour(admit=admit_secret, release=release_secret),
     VERSION: Behaviour(identify=identify_version, admit=admit_version, outputs=version_outputs),
     LOG_GROUP: Behaviour(validate=check_log_group),
-    PROFILE: Behaviour(admit=admit_profile, outputs=profile_outputs),
+    PROFILE: Behaviour(validate=check_profile, admit=admit_profile, outputs=profile_outputs),
 }

@@ -5,18 +5,25 @@ from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
-from pulumi_aws import cloudwatch, iam, lambda_, secretsmanager
+from pulumi_aws import bedrock, cloudwatch, iam, lambda_, secretsmanager
 
 from portway.bundle import runtime_archive
 from portway.deployed import contract_outputs, key_document, make_keys
 from portway.targets.lambda_bedrock.guard_resources import (
     POLICY_VERSION,
+    account_of,
     make_denial,
     make_guard,
     make_table,
     policy_text,
 )
-from portway.targets.lambda_bedrock.shapes import Alias, LambdaBedrockPlan, UrlPermission
+from portway.targets.lambda_bedrock.rest_resources import make_rest_edge
+from portway.targets.lambda_bedrock.shapes import (
+    Alias,
+    Dashboard,
+    LambdaBedrockPlan,
+    UrlPermission,
+)
 
 TYPE = "portway:index:LambdaBedrockService"
 
@@ -39,25 +46,62 @@ class LambdaBedrockService(pulumi.ComponentResource):
         needed += [make_table(name, plan, each, self._options) for each in plan.tables]
         self._function = self._make_function(needed)
         warm = [warmed for alias in plan.aliases for warmed in self._alias(alias)]
-        url = lambda_.FunctionUrl(
-            f"{name}-url",
-            function_name=self._function.name,
-            qualifier=plan.qualifier,
-            authorization_type=plan.url_auth_type,
-            invoke_mode="RESPONSE_STREAM",
-            region=plan.region,
-            opts=self._options(needed=warm),
-        )
         for each, denial in zip(plan.guards, denials, strict=True):
             make_guard(name, plan, each, denial, self._role, self._options)
-        allowed = [self._permission(each, url) for each in plan.permissions]
-        # Callable only with both permissions in place: whoever uses the URL must wait for them.
-        ready = pulumi.Output.all(*[permission.id for permission in allowed])
-        self.endpoint = pulumi.Output.all(url.function_url, ready).apply(_without_slash)
+        for board in plan.dashboards:
+            self._dashboard(board)
+        edges = [
+            make_rest_edge(name, plan, edge, self._function, warm, self._options)
+            for edge in plan.rest_edges
+        ]
+        self.endpoint = edges[0] if edges else self._url(warm)
         self.region = self._function.region
         self.identity = self._role.arn
         self.api_key = next(iter(keys), None)
         self.register_outputs(dict(contract_outputs(self)))
+
+    def _url(self, warm: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
+        url = lambda_.FunctionUrl(
+            f"{self._prefix}-url",
+            function_name=self._function.name,
+            qualifier=self.plan.qualifier,
+            authorization_type=self.plan.url_auth_type,
+            invoke_mode="RESPONSE_STREAM",
+            region=self.plan.region,
+            opts=self._options(needed=warm),
+        )
+        allowed = [self._permission(each, url) for each in self.plan.permissions]
+        # Callable only with both permissions in place: whoever uses the URL must wait for them.
+        ready = pulumi.Output.all(*[permission.id for permission in allowed])
+        return pulumi.Output.all(url.function_url, ready).apply(_without_slash)
+
+    def _dashboard(self, planned: Dashboard) -> None:
+        cloudwatch.Dashboard(
+            f"{self._prefix}-dashboard",
+            dashboard_name=planned.name,
+            dashboard_body=planned.body,
+            region=self.plan.region,
+            opts=self._child,
+        )
+
+    def _variables(self) -> dict[str, pulumi.Input[str]]:
+        """What the plan says, and the ARNs of cost profiles, which Amazon chooses."""
+        told: dict[str, pulumi.Input[str]] = dict(self.plan.environment_variables)
+        for planned in self.plan.cost_profiles:
+            account = self._role.arn.apply(account_of)
+            profile = bedrock.InferenceProfile(
+                f"{self._prefix}-model",
+                name=planned.name,
+                description=f"{self.plan.model} for {self.plan.service} in {self.plan.environment}",
+                model_source=bedrock.InferenceProfileModelSourceArgs(
+                    copy_from=_in_account(planned.copy_from, account)
+                ),
+                region=self.plan.region,
+                tags=self.plan.tags,
+                opts=self._child,
+            )
+            told[planned.variable] = profile.arn
+        return told
 
     def _own_provider(self) -> aws.Provider | None:
         if not self.plan.make_provider:
@@ -108,6 +152,7 @@ class LambdaBedrockService(pulumi.ComponentResource):
             f"{self._prefix}-logs",
             name=self.plan.log_group,
             retention_in_days=self.plan.log_retention_days,
+            kms_key_id=self.plan.kms_key_arn,
             region=self.plan.region,
             tags=self.plan.tags,
             opts=self._child,
@@ -122,6 +167,7 @@ class LambdaBedrockService(pulumi.ComponentResource):
                 name=planned.name,
                 description=f"API keys of {self.plan.service} in {self.plan.environment}",
                 recovery_window_in_days=planned.recovery_window_days,
+                kms_key_id=self.plan.kms_key_arn,
                 region=self.plan.region,
                 tags=self.plan.tags,
                 opts=self._child,
@@ -153,7 +199,8 @@ class LambdaBedrockService(pulumi.ComponentResource):
             timeout=plan.timeout_seconds,
             reserved_concurrent_executions=plan.reserved_concurrency,
             publish=plan.publish,
-            environment=lambda_.FunctionEnvironmentArgs(variables=plan.environment_variables),
+            environment=lambda_.FunctionEnvironmentArgs(variables=self._variables()),
+            kms_key_arn=plan.kms_key_arn,
             logging_config=lambda_.FunctionLoggingConfigArgs(
                 log_format="Text", log_group=plan.log_group
             ),
@@ -198,3 +245,10 @@ class LambdaBedrockService(pulumi.ComponentResource):
 
 def _without_slash(url_and_ready: list[object]) -> str:
     return str(url_and_ready[0]).rstrip("/")
+
+
+def _in_account(arn: str, account: pulumi.Output[str]) -> pulumi.Input[str]:
+    """``arn`` with the account filled in; a literal stays one, so that previews can judge it."""
+    if "{account}" not in arn:
+        return arn
+    return account.apply(lambda known: arn.replace("{account}", known))

@@ -10,8 +10,19 @@ _NO_PLACE: Final = ResourceFacts(is_billed=False)
 _FREE: Final = ResourceFacts(region=_REGION, is_billed=False)
 
 FACTS: Final[Mapping[str, ResourceFacts]] = {
+    "aws:apigateway/deployment:Deployment": _FREE,
+    "aws:apigateway/integration:Integration": _FREE,
+    "aws:apigateway/method:Method": _FREE,
+    "aws:apigateway/methodSettings:MethodSettings": _FREE,
+    "aws:apigateway/resource:Resource": _FREE,
+    "aws:apigateway/restApi:RestApi": ResourceFacts(region=_REGION),
+    "aws:apigateway/stage:Stage": _FREE,
+    "aws:bedrock/inferenceProfile:InferenceProfile": ResourceFacts(
+        region=_REGION, is_billed=False, model_routes=("modelSource.copyFrom",)
+    ),
     "aws:budgets/budget:Budget": _NO_PLACE,
     "aws:budgets/budgetAction:BudgetAction": ResourceFacts(),
+    "aws:cloudwatch/dashboard:Dashboard": ResourceFacts(region=_REGION),
     "aws:cloudwatch/logGroup:LogGroup": ResourceFacts(region=_REGION),
     "aws:cloudwatch/metricAlarm:MetricAlarm": ResourceFacts(region=_REGION),
     "aws:dynamodb/table:Table": ResourceFacts(
@@ -39,5 +50,7 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
     "aws:lambda/provisionedConcurrencyConfig:ProvisionedConcurrencyConfig": ResourceFacts(
         region=_REGION, maximum="provisionedConcurrentExecutions"
     ),
+    "aws:wafv2/webAcl:WebAcl": ResourceFacts(region=_REGION),
+    "aws:wafv2/webAclAssociation:WebAclAssociation": _FREE,
     "random:index/randomPassword:RandomPassword": _NO_PLACE,
 }

@@ -113,7 +113,9 @@ def guards_of(
             limit_usd=f"{spec.budget.monthly_usd:f}",
             tag=("stack", names.cost_labels(spec.model)["stack"]),
             bedrock=(
-                {} if options.shared_account else {"SERVICE": "Amazon Bedrock", "REGION": region}
+                {}
+                if options.shared_account or options.cost_profile
+                else {"SERVICE": "Amazon Bedrock", "REGION": region}
             ),
             thresholds=THRESHOLDS,
             topic=names.physical("alerts"),
@@ -172,7 +174,9 @@ def notes(
             "budget.when_meter_is_away is allow: while the meter's table does not answer, nothing "
             "holds the budget, and the ceiling is what the declared concurrency can consume"
         )
-    if options.shared_account:
+    if options.cost_profile:
+        yield "the budget in AWS's books counts what carries the stack's tag, tokens among it"
+    elif options.shared_account:
         yield "the budget in AWS's books counts what carries the stack's tag, and no tokens"
     else:
         yield (

@@ -40,10 +40,18 @@ def make_table(
         hash_key=table.key,
         billing_mode="PAY_PER_REQUEST",
         ttl=dynamodb.TableTtlArgs(attribute_name=table.expires, enabled=True),
+        server_side_encryption=_encryption(plan.kms_key_arn),
         region=plan.region,
         tags=plan.tags,
         opts=options([]),
     )
+
+
+def _encryption(key: str | None) -> dynamodb.TableServerSideEncryptionArgs | None:
+    """None leaves the table under a key that AWS owns."""
+    if key is None:
+        return None
+    return dynamodb.TableServerSideEncryptionArgs(enabled=True, kms_key_arn=key)
 
 
 def make_denial(
@@ -76,7 +84,7 @@ def make_guard(
         tags=plan.tags,
         opts=options([]),
     )
-    account = role.arn.apply(_account)
+    account = role.arn.apply(account_of)
     told = sns.TopicPolicy(
         f"{prefix}-alerts",
         arn=topic.arn,
@@ -184,7 +192,7 @@ def _stop(
         f"{prefix}-budget-role",
         name=stop.role_name,
         description=f"AWS Budgets stops {guard.name} with it",
-        assume_role_policy=role.arn.apply(lambda arn: _trusting([stop.trust], _account(arn))),
+        assume_role_policy=role.arn.apply(lambda arn: _trusting([stop.trust], account_of(arn))),
         tags=plan.tags,
         opts=options([]),
     )
@@ -247,7 +255,10 @@ def _trusting(trusts: Iterable[Trust], account: str, resource: str | None = None
 
 
 def _statement(statement: Statement) -> dict[str, object]:
-    condition = {operator: dict(keys) for operator, keys in statement.condition.items()}
+    condition = {
+        operator: {key: list(one) if isinstance(one, tuple) else one for key, one in keys.items()}
+        for operator, keys in statement.condition.items()
+    }
     return {
         "Sid": statement.sid,
         "Effect": statement.effect,
@@ -261,5 +272,6 @@ def _document(statements: list[dict[str, object]]) -> str:
     return json.dumps({"Version": POLICY_VERSION, "Statement": statements})
 
 
-def _account(arn: str) -> str:
+def account_of(arn: str) -> str:
+    """The account in an ARN."""
     return arn.split(":")[4]

@@ -35,6 +35,18 @@ FREE_ALARMS: Final = 10
 ACTIONS_FREE: Final = 2
 """Budgets of an account with actions (AWS Budgets pricing)."""
 
+TEXT_UNITS_PER_REQUEST: Final = Decimal(2)
+"""A guardrail counts texts by the thousand characters begun: one beginning for prompt and answer each."""
+TEXT_UNITS_PER_TOKEN: Final = Decimal("0.005")
+"""Five characters of a token, of a unit of 1000."""
+
+SERIES: Final = 12
+"""Metrics that the runtime writes: four readings for one model, and the duration once more for each of
+eight classes of errors."""
+FREE_SERIES: Final = 10
+FREE_DASHBOARDS: Final = 3
+"""Both of an account in a month (Amazon CloudWatch pricing, free tier)."""
+
 READS_PER_REQUEST: Final = Decimal("0.01")
 START_SECONDS: Final = 10
 """The longest that Lambda lets a new environment start (Lambda runtime environment, init phase)."""
@@ -58,6 +70,9 @@ def meters(plan: Plan) -> tuple[Meter, ...]:
         *_keys(plan),
         *_meter(plan),
         *_guards(plan),
+        *_call(plan),
+        *_edge(plan),
+        *_watched(plan),
         *_beside(plan),
     )
 
@@ -177,10 +192,61 @@ def _guards(plan: LambdaBedrockPlan) -> Iterator[Meter]:
             )  # fmt: skip
 
 
+def _call(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    most = plan.reserved_concurrency
+    for _ in plan.cost_profiles:
+        yield NoCharge("model", "inference profile", "billed with the tokens that pass through it")
+    if "PORTWAY_BEDROCK_GUARDRAIL" in plan.environment_variables:
+        yield PerUse(
+            "model", "guardrail", "guardrail-units", plan.region,
+            TEXT_UNITS_PER_REQUEST / 1000, most,
+            units_per_output_token=TEXT_UNITS_PER_TOKEN / 1000,
+            units_per_input_token=TEXT_UNITS_PER_TOKEN / 1000,
+            assumed="the guardrail has every policy that is billed; one with fewer costs less",
+        )  # fmt: skip
+    if plan.kms_key_arn is not None:
+        yield PerUse(
+            "key", "requests", "key-requests", plan.region, READS_PER_REQUEST / 10_000, most,
+            assumed="the key is used once for each hundred requests",
+        )  # fmt: skip
+
+
+def _edge(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    most = plan.reserved_concurrency
+    for edge in plan.rest_edges:
+        yield PerUse(
+            "api", "requests", "api-requests", plan.region, 1 / MICRO, most,
+            assumed="an answer is shorter than 10 MB, so that it is one request",
+        )  # fmt: skip
+        for part in ("api", *(["every"] * 3), "deployment", "stage", *(["throttle"] * len(edge.throttles))):
+            yield NoCharge(part, "API", "billed with the requests of the API")
+        for _ in edge.firewalls:
+            yield Fixed("firewall", "web ACL", "acl", plan.region, Decimal(1))
+            yield Fixed("firewall", "rule", "acl-rule", plan.region, Decimal(1))
+            yield PerUse("firewall", "requests", "acl-requests", plan.region, 1 / MICRO, most)
+            yield NoCharge("firewall", "association", "billed with the web ACL")
+
+
+def _watched(plan: LambdaBedrockPlan) -> Iterator[Meter]:
+    for _ in plan.dashboards:
+        yield Fixed(
+            "dashboard", "dashboard", "dashboard", plan.region, Decimal(1),
+            free_units=Decimal(FREE_DASHBOARDS),
+        )  # fmt: skip
+        yield Fixed(
+            "dashboard", "metrics", "metric", plan.region, Decimal(SERIES),
+            free_units=Decimal(FREE_SERIES),
+            assumed=f"the runtime writes {SERIES} metrics: four of the model, and eight of errors",
+        )  # fmt: skip
+
+
 def _beside(plan: LambdaBedrockPlan) -> Iterator[Meter]:
     yield NoCharge("role", "role", "IAM costs nothing")
     yield NoCharge("policy", "policy", "IAM costs nothing")
-    yield NoCharge("url", "function URL", "billed with the function's requests")
+    if not plan.rest_edges:
+        yield NoCharge("url", "function URL", "billed with the function's requests")
+    for _ in plan.rest_edges:
+        yield NoCharge("api", "permission", "IAM costs nothing")
     for permission in plan.permissions:
         yield NoCharge(permission.statement_id, "permission", "IAM costs nothing")
     for alias in plan.aliases:

@@ -24,6 +24,34 @@ RetentionDays = Literal[
 """What CloudWatch Logs accepts for ``PutRetentionPolicy``."""
 
 
+class Guardrail(Frozen):
+    """A guardrail that exists in the placement's region, at one of its numbered versions."""
+
+    id: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9]{1,64}$",
+            description="the guardrail's id, such as gr1a2b3c4d5e; not its ARN",
+        ),
+    ]
+    version: Annotated[
+        str,
+        Field(
+            pattern=r"^[1-9][0-9]{0,7}$",
+            description="a published version; DRAFT changes under a running service",
+        ),
+    ]
+
+
+class ThrottleOption(Frozen):
+    """What the API's stage lets in before it answers 429."""
+
+    rate_per_second: Annotated[int, Field(ge=1, le=10_000, description="requests a second")]
+    burst: Annotated[
+        int, Field(ge=1, le=5_000, description="requests at once before the rate counts")
+    ]
+
+
 class LambdaBedrockOptions(Frozen):
     """Options of a placement on Lambda with Bedrock."""
 
@@ -54,5 +82,55 @@ class LambdaBedrockOptions(Frozen):
         Field(
             description="others use Bedrock in this account and region, so that the budget in AWS's "
             "books counts what carries the stack's tag, and no tokens"
+        ),
+    ] = False
+    bedrock_api: Annotated[
+        Literal["auto", "converse", "openai"],
+        Field(
+            description="how the runtime calls the model: Bedrock's own OpenAI endpoint where the "
+            "model has one (openai), or Converse; auto takes the former unless an option needs Converse"
+        ),
+    ] = "auto"
+    cost_profile: Annotated[
+        bool,
+        Field(
+            description="call the model through an application inference profile that carries the "
+            "stack's tags, so that the bill tells its tokens apart"
+        ),
+    ] = False
+    guardrail: Annotated[
+        Guardrail | None,
+        Field(description="apply this Bedrock guardrail to every prompt and answer"),
+    ] = None
+    kms_key_arn: Annotated[
+        str | None,
+        Field(
+            max_length=2048,
+            description="encrypt log, keys, meter and environment under this key instead of AWS's own",
+        ),
+    ] = None
+    edge: Annotated[
+        Literal["function-url", "rest-api"],
+        Field(
+            description="the way in: a Lambda function URL, or an API Gateway REST API with streamed "
+            "answers, which can be throttled and take a firewall"
+        ),
+    ] = "function-url"
+    throttle: Annotated[
+        ThrottleOption | None,
+        Field(description="what the REST API lets in, with edge: rest-api"),
+    ] = None
+    waf_requests_per_five_minutes: Annotated[
+        int | None,
+        Field(
+            ge=10,
+            le=2_000_000_000,
+            description="block an address that sends more, by AWS WAF, with edge: rest-api",
+        ),
+    ] = None
+    dashboard: Annotated[
+        bool,
+        Field(
+            description="write the service's signals as CloudWatch metrics and show them on a dashboard"
         ),
     ] = False

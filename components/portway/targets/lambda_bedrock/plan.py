@@ -14,6 +14,9 @@ from portway.runtime_env import runtime_env
 from portway.spec import InferenceServiceSpec
 from portway.target import MeterPlan, Placement
 from portway.targets.lambda_bedrock import guard, refusals
+from portway.targets.lambda_bedrock.calls import api_of, call_variables, cost_profiles
+from portway.targets.lambda_bedrock.edge import rest_edges, url_permissions
+from portway.targets.lambda_bedrock.grants import is_global, model_statements, own_statements
 from portway.targets.lambda_bedrock.meters import meters
 from portway.targets.lambda_bedrock.options import LambdaBedrockOptions
 from portway.targets.lambda_bedrock.shapes import (
@@ -21,9 +24,8 @@ from portway.targets.lambda_bedrock.shapes import (
     KeySecret,
     LambdaBedrockPlan,
     MeterTable,
-    Statement,
-    UrlPermission,
 )
+from portway.targets.lambda_bedrock.watch import dashboards, metric_variables
 
 TARGET_NAME: Final = "lambda-bedrock"
 RUNTIME: Final = "python3.13"
@@ -31,7 +33,6 @@ GRACE_SECONDS: Final = 10
 """How much later than the runtime Lambda gives up, so that a late answer is an OpenAI error."""
 
 ALIAS: Final = "live"
-_INVOKE: Final = ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream")
 
 
 def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> LambdaBedrockPlan:
@@ -80,6 +81,10 @@ def _plan(
     url_auth = "NONE" if has_keys else "AWS_IAM"
     role, tables = names.physical("lambda", limit=64), guard.table_of(names, meter)
     metered = _metered(names, model, placement.region, meter, tables)
+    tags, principals = names.cost_labels(model.id), ("*",) if has_keys else options.invokers
+    timeout = min(spec.timeout_seconds + GRACE_SECONDS, refusals.MAX_TIMEOUT_SECONDS)
+    edges = rest_edges(spec, names, options, timeout)
+    told = _environment(spec, model, offer, options, secrets)
     return LambdaBedrockPlan(
         target=TARGET_NAME,
         service=spec.name,
@@ -94,7 +99,7 @@ def _plan(
         meter=meter,
         alert_emails=() if spec.budget is None else spec.budget.alert_emails,
         make_provider="aws:region" not in placement.settings,
-        tags=names.cost_labels(model.id),
+        tags=tags,
         function_name=function,
         role_name=role,
         log_group=log_group,
@@ -104,18 +109,22 @@ def _plan(
         memory_mb=options.memory_mb,
         runtime=RUNTIME,
         handler=f"{PACKAGE}.main.handler",
-        environment_variables={**_environment(spec, model, offer, options, secrets), **metered},
-        timeout_seconds=min(spec.timeout_seconds + GRACE_SECONDS, refusals.MAX_TIMEOUT_SECONDS),
+        environment_variables={**told, **metered, **metric_variables(names, options)},
+        timeout_seconds=timeout,
         reserved_concurrency=spec.scaling.max * spec.scaling.concurrency,
         publish=bool(aliases),
         aliases=aliases,
         qualifier=ALIAS if aliases else None,
         url_auth_type=url_auth,
-        permissions=tuple(_permissions(("*",) if has_keys else options.invokers, url_auth)),
+        permissions=() if edges else tuple(url_permissions(principals, url_auth)),
+        rest_edges=edges,
         statements=(
-            *_bedrock_statements(offer, placement.region, options.inference_profile),
-            *_own_statements(placement.region, log_group, secrets, tables),
+            *model_statements(offer, placement.region, options, ("stack", tags["stack"])),
+            *own_statements(placement.region, log_group, secrets, tables, options),
         ),
+        cost_profiles=cost_profiles(offer, names, placement.region, options),
+        kms_key_arn=options.kms_key_arn,
+        dashboards=dashboards(names, model.id, told["PORTWAY_UPSTREAM"], placement.region, options),
         tables=tables,
         guards=guard.guards_of(spec, names, placement.region, role, options),
         runtime_sha256=runtime_digest(),
@@ -140,7 +149,8 @@ def _environment(
     env = runtime_env(spec, model, upstream=f"bedrock:{upstream}", concurrency=1)
     # By name and not by ARN: GetSecretValue takes both, and only the name is known at preview.
     keys = {"PORTWAY_API_KEYS_SECRET": secrets[0].name} if secrets else {}
-    return {**env, **keys, "AWS_LAMBDA_EXEC_WRAPPER": f"/var/task/{WRAPPER}"}
+    told = call_variables(offer, options)
+    return {**env, **told, **keys, "AWS_LAMBDA_EXEC_WRAPPER": f"/var/task/{WRAPPER}"}
 
 
 def _metered(
@@ -166,88 +176,6 @@ def _aliases(spec: InferenceServiceSpec) -> tuple[Alias, ...]:
     return (Alias(name=ALIAS, provisioned=warm),) if warm else ()
 
 
-def _permissions(principals: tuple[str, ...], url_auth: str) -> Iterator[UrlPermission]:
-    """A function URL made since October 2025 needs both (Lambda, urls-auth)."""
-    for number, principal in enumerate(principals, start=1):
-        yield UrlPermission(
-            statement_id=f"url-{number}",
-            action="lambda:InvokeFunctionUrl",
-            principal=principal,
-            url_auth_type=url_auth,
-            invoked_via_url=None,
-        )
-        yield UrlPermission(
-            statement_id=f"invoke-{number}",
-            action="lambda:InvokeFunction",
-            principal=principal,
-            url_auth_type=None,
-            invoked_via_url=True,
-        )
-
-
-def _bedrock_statements(
-    offer: BedrockOffer, region: str, profile: str | None
-) -> tuple[Statement, ...]:
-    if profile is None:
-        direct = _foundation_model(region, offer.model_id)
-        return (Statement(sid="InvokeModel", actions=_INVOKE, resources=(direct,)),)
-    # The account is left open: an inference profile of AWS's carries the caller's own.
-    arn = f"arn:aws:bedrock:{region}:*:inference-profile/{profile}"
-    models = [_foundation_model(place, offer.model_id) for place in _destinations(profile, region)]
-    return (
-        Statement(sid="InvokeProfile", actions=_INVOKE, resources=(arn,)),
-        Statement(
-            sid="InvokeModelThroughProfile",
-            actions=_INVOKE,
-            resources=tuple(models),
-            condition={"StringLike": {"bedrock:InferenceProfileArn": arn}},
-        ),
-    )
-
-
-def _destinations(profile: str, region: str) -> list[str]:
-    """Regions in ARNs of the models behind a profile; ``*`` where they are all, or not known."""
-    if _is_global(profile):
-        # A global profile also asks for the ARN without a region (global cross-Region inference).
-        return ["*", ""]
-    reached = destinations(profile, region)
-    return ["*"] if reached is None else sorted(reached)
-
-
-def _is_global(profile: str) -> bool:
-    return profile.startswith("global.")
-
-
-def _foundation_model(region: str, model_id: str) -> str:
-    return f"arn:aws:bedrock:{region}::foundation-model/{model_id}"
-
-
-def _own_statements(
-    region: str,
-    log_group: str,
-    secrets: tuple[KeySecret, ...],
-    tables: tuple[MeterTable, ...],
-) -> Iterator[Statement]:
-    yield Statement(
-        sid="WriteLogs",
-        actions=("logs:CreateLogStream", "logs:PutLogEvents"),
-        resources=(f"arn:aws:logs:{region}:*:log-group:{log_group}:*",),
-    )
-    for secret in secrets:
-        # Secrets Manager adds a hyphen and six characters of its own to the name.
-        yield Statement(
-            sid="ReadKeys",
-            actions=("secretsmanager:GetSecretValue",),
-            resources=(f"arn:aws:secretsmanager:{region}:*:secret:{secret.name}-??????",),
-        )
-    for table in tables:
-        yield Statement(
-            sid="Meter",
-            actions=("dynamodb:UpdateItem",),
-            resources=(f"arn:aws:dynamodb:{region}:*:table/{table.name}",),
-        )
-
-
 def _notes(
     spec: InferenceServiceSpec, offer: BedrockOffer, region: str, options: LambdaBedrockOptions
 ) -> Iterator[str]:
@@ -262,13 +190,34 @@ def _notes(
             f"{profile} is not known to be offered in {region}: its destinations cannot be told, so "
             "that the policy allows the model in every region through this profile only"
         )
-    if profile is not None and _is_global(profile):
+    if profile is not None and is_global(profile):
         yield f"{profile} may serve from every commercial region of AWS"
     elif reached is not None:
         yield f"{profile} may serve from {', '.join(sorted(reached))}"
+    yield from _of_call(offer, options)
     yield from guard.notes(spec, profile or offer.model_id, region, options)
     yield (
         f"quota used at most, in this region: Lambda concurrent executions "
         f"{spec.scaling.max * spec.scaling.concurrency}; Bedrock's own quotas of requests and tokens "
         f"a minute for {offer.model_id} come on top"
     )
+
+
+def _of_call(offer: BedrockOffer, options: LambdaBedrockOptions) -> Iterator[str]:
+    if api_of(offer, options) == "openai":
+        yield (
+            f"{offer.model_id} answers at Bedrock's own OpenAI endpoint, and the runtime passes its "
+            "answers on; set options.bedrock_api to converse for Converse"
+        )
+    if options.guardrail is not None:
+        yield (
+            f"guardrail {options.guardrail.id} is another stack's: where it sends texts to is not "
+            "judged here"
+        )
+    if options.kms_key_arn is not None:
+        yield (
+            "the policy of options.kms_key_arn must let logs.amazonaws.com of this region use it; "
+            "alerts are not encrypted under it, they hold no prompts"
+        )
+    if options.edge == "rest-api" and options.throttle is None:
+        yield "the REST API takes what the account lets in; set options.throttle to hold it"

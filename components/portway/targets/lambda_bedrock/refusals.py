@@ -12,6 +12,7 @@ from portway.models import BedrockOffer, Model
 from portway.options import invoker_refusals
 from portway.spec import InferenceServiceSpec
 from portway.target import Placement
+from portway.targets.lambda_bedrock import choices
 from portway.targets.lambda_bedrock.options import LambdaBedrockOptions
 
 MAX_TIMEOUT_SECONDS: Final = 900
@@ -68,6 +69,10 @@ def of_options(
         yield from _offered(model.id, model.bedrock, placement.region)
     if model.bedrock is not None and options.inference_profile is not None:
         yield from _profile(model.bedrock, options.inference_profile)
+    if model.bedrock is not None:
+        yield from choices.of_call(spec, model.bedrock, placement, options)
+    yield from choices.of_edge(spec, options)
+    yield from choices.of_key(placement.region, options.kms_key_arn)
     yield from invoker_refusals(
         spec.access.auth,
         options.invokers,

@@ -8,12 +8,12 @@ from portway.target import Plan
 
 
 class Statement(Frozen):
-    """One statement of an IAM policy. ``condition``: operator, then key, then value."""
+    """One statement of an IAM policy. ``condition``: operator, then key, then value or values."""
 
     sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    condition: Mapping[str, Mapping[str, str]] = {}
+    condition: Mapping[str, Mapping[str, str | tuple[str, ...]]] = {}
     effect: Literal["Allow", "Deny"] = "Allow"
 
 
@@ -79,7 +79,7 @@ class SpendingGuard(Frozen):
         limit_usd: a month, as text.
         tag: key and value of the tag by which the stack's costs are told apart.
         bedrock: service and region of costs that carry no tag and are counted with it; empty where
-            the account is shared, and then the budget does not see them.
+            the account is shared (the budget then does not see them) or a cost profile tags them.
         topic: name of the topic that is told of the budget and of ``alarms``.
         publishers: who may publish to it.
         emails: who is told directly of the budget.
@@ -102,6 +102,63 @@ class KeySecret(Frozen):
 
     name: str
     recovery_window_days: int
+
+
+class CostProfile(Frozen):
+    """An application inference profile: calls of the model through it carry the stack's tags.
+
+    Attributes:
+        copy_from: ARN of the model or the profile it stands for; ``{account}`` as in ``Trust``.
+        variable: the function's environment variable that holds its ARN.
+    """
+
+    name: str
+    copy_from: str
+    variable: str
+
+
+class Throttle(Frozen):
+    """What a stage lets in: requests per second, and how many at once before that counts."""
+
+    rate_per_second: int
+    burst: int
+
+
+class Firewall(Frozen):
+    """A web ACL that blocks an address with more than ``limit`` requests in ``window_seconds``."""
+
+    name: str
+    limit: int
+    window_seconds: int
+
+
+class RestEdge(Frozen):
+    """An API Gateway REST API before the function, with streamed answers.
+
+    Attributes:
+        stage: its name, the first part of every path.
+        authorization: ``NONE`` or ``AWS_IAM``.
+        invokers: principals that its resource policy lets in; none where everybody may call it.
+        timeout_milliseconds: of the integration.
+        throttles: one, or none where the account's own limits count.
+        firewalls: one, or none.
+    """
+
+    name: str
+    stage: str
+    authorization: Literal["NONE", "AWS_IAM"]
+    invokers: tuple[str, ...]
+    timeout_milliseconds: int
+    throttles: tuple[Throttle, ...]
+    firewalls: tuple[Firewall, ...]
+
+
+class Dashboard(Frozen):
+    """A CloudWatch dashboard of the metrics in ``namespace``; ``body`` as CloudWatch takes it."""
+
+    name: str
+    namespace: str
+    body: str
 
 
 class Alias(Frozen):
@@ -137,8 +194,13 @@ class LambdaBedrockPlan(Plan):
         timeout_seconds: of the function, a grace above the runtime's own deadline.
         reserved_concurrency: environments at most; each serves one request.
         aliases: one where instances are kept warm, else none and the URL calls ``$LATEST``.
-        qualifier: the alias behind URL and permissions, or None.
+        qualifier: the alias behind URL or API and permissions, or None.
+        permissions: of a function URL; none behind an API, which has one of its own.
+        rest_edges: one where an API Gateway REST API is the way in, else none and a function URL is.
         statements: the role's whole policy.
+        cost_profiles: one where calls of the model are to carry the stack's tags, else none.
+        kms_key_arn: the customer's key for log, secret, table and environment; None: AWS's own.
+        dashboards: one where asked for, else none.
         tables: one where the runtime meters, else none.
         guards: one with a budget, else none.
         runtime_sha256: of the deployment package.
@@ -163,7 +225,11 @@ class LambdaBedrockPlan(Plan):
     qualifier: str | None
     url_auth_type: str
     permissions: tuple[UrlPermission, ...]
+    rest_edges: tuple[RestEdge, ...]
     statements: tuple[Statement, ...]
+    cost_profiles: tuple[CostProfile, ...]
+    kms_key_arn: str | None
+    dashboards: tuple[Dashboard, ...]
     tables: tuple[MeterTable, ...]
     guards: tuple[SpendingGuard, ...]
     runtime_sha256: str

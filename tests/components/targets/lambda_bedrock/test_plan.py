@@ -82,7 +82,7 @@ def test_a_profile_needs_itself_and_every_destination_through_it_only() -> None:
     by_profile, through = planned(options={"inference_profile": profile}).statements[:2]
     arn = f"arn:aws:bedrock:eu-west-1:*:inference-profile/{profile}"
     assert by_profile.resources == (arn,)
-    assert through.condition == {"StringLike": {"bedrock:InferenceProfileArn": arn}}
+    assert through.condition == {"ArnLike": {"bedrock:InferenceProfileArn": arn}}
     assert f"arn:aws:bedrock:eu-central-1::foundation-model/{MODEL}" in through.resources
     assert all(":us-" not in resource for resource in through.resources)
 

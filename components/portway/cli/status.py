@@ -91,6 +91,7 @@ def _access(place: StackPlace, prometheus: str | None) -> Access:
 def _sandbox_access(layout: "Layout") -> Access:
     from portway.sandbox.dataplane import (  # noqa: PLC0415 - only for the sandbox
         cloudwatch,
+        cloudwatch_logs,
         dynamodb,
         firestore,
         monitoring,
@@ -114,7 +115,11 @@ def _sandbox_access(layout: "Layout") -> Access:
         google_token=DEPLOYER,
         aws={
             service: {"endpoint_url": address(owner), **keys}
-            for service, owner in (("cloudwatch", cloudwatch.OWNER), ("dynamodb", dynamodb.OWNER))
+            for service, owner in (
+                ("cloudwatch", cloudwatch.OWNER),
+                ("logs", cloudwatch_logs.OWNER),
+                ("dynamodb", dynamodb.OWNER),
+            )
         },
         prometheus=clusters(address(prometheus.OWNER), store),
         is_sandbox=True,

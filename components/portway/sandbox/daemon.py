@@ -23,6 +23,7 @@ from portway.errors import Missing, PortwayError
 from portway.sandbox.dataplane import (
     bedrock,
     cloudwatch,
+    cloudwatch_logs,
     dynamodb,
     firestore,
     monitoring,
@@ -32,6 +33,7 @@ from portway.sandbox.dataplane import (
 from portway.sandbox.dataplane.bedrock import Bedrock
 from portway.sandbox.dataplane.cloud_run import CloudRun
 from portway.sandbox.dataplane.cloudwatch import CloudWatch
+from portway.sandbox.dataplane.cloudwatch_logs import CloudWatchLogs
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.dynamodb import DynamoDb
 from portway.sandbox.dataplane.firestore import Firestore
@@ -160,6 +162,7 @@ class Daemon:
 
         stores = {
             cloudwatch.OWNER: CloudWatch(self._current, logs, functions.peaks).handle,
+            cloudwatch_logs.OWNER: CloudWatchLogs(self._current, logs).handle,
             monitoring.OWNER: Monitoring(
                 self._current, logs, metadata.account_of, instances
             ).handle,

@@ -30,9 +30,29 @@ def read_signals(kept: Embedded, since_seconds: int, access: Access) -> Figures:
     try:
         return _read(kept, since_seconds, client)
     except Exception as error:  # noqa: BLE001 - the SDK's errors share no base worth importing
-        raise _failure(NAME, error) from None
+        raise failure(NAME, error) from None
     finally:
         client.close()
+
+
+def at_once(region: str, function: str, since_seconds: int, access: Access) -> int:
+    """The most executions of a function at once.
+
+    Raises:
+        Missing: CloudWatch cannot be read.
+    """
+    client = access.aws_client("cloudwatch", region)
+    try:
+        return _at_once(_Asked(client, "", since_seconds), function)
+    except Exception as error:  # noqa: BLE001 - the SDK's errors share no base worth importing
+        raise failure(NAME, error) from None
+    finally:
+        client.close()
+
+
+def _at_once(asked: "_Asked", function: str) -> int:
+    series = ("ConcurrentExecutions", (("FunctionName", function),))
+    return round(max(asked.values(series, "Maximum", "AWS/Lambda"), default=0))
 
 
 def read_meter(metered: Metered, month: str, access: Access) -> dict[str, int]:
@@ -47,7 +67,7 @@ def read_meter(metered: Metered, month: str, access: Access) -> dict[str, int]:
         key = {"id": {"S": f"{metered.service}#{month}"}}
         answer: object = client.get_item(TableName=table, Key=key)
     except Exception as error:  # noqa: BLE001 - as above
-        raise _failure("DynamoDB", error) from None
+        raise failure("DynamoDB", error) from None
     finally:
         client.close()
     return {name: int(member(answer, "Item", name).get("N") or 0) for name in COUNTED}
@@ -71,9 +91,6 @@ def _read(kept: Embedded, since_seconds: int, client: Any) -> Figures:  # noqa: 
     errors = {
         name: round(sum(asked.values(each, "SampleCount"))) for name, each in by_class.items()
     }
-    at_once = asked.values(
-        ("ConcurrentExecutions", (("FunctionName", kept.function),)), "Maximum", "AWS/Lambda"
-    )
     return Figures(
         requests=round(total(DURATION.name, "SampleCount")),
         errors={name: count for name, count in sorted(errors.items()) if count},
@@ -81,7 +98,7 @@ def _read(kept: Embedded, since_seconds: int, client: Any) -> Figures:  # noqa: 
         first_token_p95_seconds=worst("p95"),
         input_tokens=round(total(f"{TOKENS.name}.input", "Sum")),
         output_tokens=round(total(f"{TOKENS.name}.output", "Sum")),
-        instances=round(max(at_once, default=0)),
+        instances=_at_once(asked, kept.function),
     )
 
 
@@ -127,7 +144,7 @@ class _Asked:
         return [float(value) for value in answer["MetricDataResults"][0]["Values"]]
 
 
-def _failure(what: str, error: Exception) -> Missing:
+def failure(what: str, error: Exception) -> Missing:
     """The SDK's failure as a sentence; it never holds a key."""
     response: object = getattr(error, "response", None)
     code = str(member(response, "Error").get("Code") or type(error).__name__)

@@ -41,6 +41,15 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class Logged:
+    """The request lines of a function, in a log group, and nothing made of them."""
+
+    region: str
+    group: str
+    function: str
+
+
+@dataclass(frozen=True)
 class Scraped:
     """Metrics that are scraped off the pods of a Deployment. ``cluster`` is a kubeconfig context."""
 
@@ -49,7 +58,7 @@ class Scraped:
     deployment: str
 
 
-Kept = LogBased | Embedded | Scraped
+Kept = LogBased | Embedded | Logged | Scraped
 
 
 @dataclass(frozen=True)
@@ -124,10 +133,12 @@ def _kept(resource: Json, variables: Mapping[str, str], resources: Sequence[Json
         names = _log_metrics(resources)
         project, location = str(outputs.get("project")), str(outputs.get("location"))
         return LogBased(project, location, str(outputs.get("name")), names) if names else None
-    if kind == "emf":
+    if resource.get("type") == _FUNCTION:
         arn = str(outputs.get("arn") or "").split(":")
         region = arn[3] if len(arn) > _ARN_PARTS else str(outputs.get("region") or "")
-        return Embedded(region, value, str(outputs.get("name") or resource.get("id")))
+        name = str(outputs.get("name") or resource.get("id"))
+        group = str(member(outputs, "loggingConfig").get("logGroup") or f"/aws/lambda/{name}")
+        return Embedded(region, value, name) if kind == "emf" else Logged(region, group, name)
     if kind == "prometheus":
         metadata = member(outputs, "metadata")
         namespace = str(metadata.get("namespace") or "default")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from portway.errors import Missing
-from portway.status import amazon, google, prometheus
+from portway.status import amazon, amazon_logs, google, prometheus
 from portway.status.access import Access
-from portway.status.deployed import Embedded, Kept, LogBased, Metered
+from portway.status.deployed import Embedded, Kept, LogBased, Logged, Metered
 from portway.status.figures import Figures, Used
 
 _METERS: dict[str, Callable[[Metered, str, Access], dict[str, int]]] = {
@@ -34,6 +34,8 @@ def read_signals(kept: Kept, since_seconds: int, access: Access) -> Read:
         return Read(google.NAME, google.read_signals(kept, since_seconds, access))
     if isinstance(kept, Embedded):
         return Read(amazon.NAME, amazon.read_signals(kept, since_seconds, access))
+    if isinstance(kept, Logged):
+        return Read(amazon_logs.NAME, amazon_logs.read_signals(kept, since_seconds, access))
     return Read(prometheus.NAME, prometheus.read_signals(kept, since_seconds, access))
 
 

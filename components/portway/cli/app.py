@@ -20,6 +20,10 @@ _VERBS = {
         "One service on all three targets in the sandbox, and two refusals.",
     ),
     "compare": ("portway.cli.compare", "Say what moving a service to another stack changes."),
+    "migrate": (
+        "portway.cli.migrate",
+        "Move a live service to another stack without a failed request.",
+    ),
     "probe": ("portway.cli.probe", "Ask an endpoint what OpenAI's clients rely on."),
     "status": ("portway.cli.status", "Say what a stack runs, and its requests, errors and tokens."),
     "gate": ("portway.cli.gate", "Preview with both policy packs on; no login, no credentials."),

@@ -45,7 +45,7 @@ def command(
     if markdown and as_json:
         raise click.UsageError("--markdown and --json are two forms of one answer; give one")
     project = find_project()
-    made = compare(*_both_sides(project, stack_a, stack_b))
+    made = compare(*both_sides(project, stack_a, stack_b))
     if as_json:
         print_json(made.as_document())
     elif markdown:
@@ -55,8 +55,12 @@ def command(
     context.exit(1 if made.breaking else 0)
 
 
-def _both_sides(project: Path, *stacks: str) -> list[Side]:
-    """Raises: BadInput: everything wrong with either."""
+def both_sides(project: Path, *stacks: str) -> list[Side]:
+    """Each of ``stacks``, read, planned and priced.
+
+    Raises:
+        BadInput: everything wrong with any of them.
+    """
     sides: list[Side] = []
     problems: list[BadInput] = []
     for stack in stacks:

@@ -153,7 +153,10 @@ class Stack:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets in the clear; empty before the first ``up``."""
-        return {name: output.value for name, output in self._stack.outputs().items()}
+        # the Automation API asks twice, to know which of them are secret
+        words = ["stack", "output", "--json", "--show-secrets", "--stack", self.name]
+        done = self._command.run(words, str(self.project), {})
+        return cast("dict[str, Any]", json.loads(done.stdout))
 
     def setting(self, key: str) -> Any:  # noqa: ANN401 - a setting may hold anything
         """What the stack's configuration holds under ``key``, None where it holds nothing.

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -54,7 +55,8 @@ class EngineCloud:
     def __init__(self, project: Path, place_of: Callable[[str], Place]) -> None:
         """``place_of`` says where a stack's state is, by its name."""
         self._project = project
-        self._place_of = place_of
+        self._place_of = cache(place_of)
+        self._stack = cache(self._opened)
         self._ends: dict[str, End | None] = {}
 
     def gate(self, stacks: Sequence[str]) -> tuple[str, ...]:
@@ -129,7 +131,7 @@ class EngineCloud:
             stack, str(outputs["endpoint"]), str(outputs.get("apiKey") or ""), str(outputs["model"])
         )
 
-    def _stack(self, stack: str) -> Stack:
+    def _opened(self, stack: str) -> Stack:
         state = self._place_of(stack).state
         return Stack(state.folder, stack, state.engine, state.environment)
 

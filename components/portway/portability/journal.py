@@ -220,7 +220,7 @@ def _parsed(line: bytes, number: int, before: str, name: str) -> tuple[Record, s
     if found.get("version") != VERSION:
         raise Damaged(
             f"{where}: is of version {found.get('version')!r}, and this portway reads {VERSION}; go on "
-            f"with the portway that began it. {_WHAT_NOW.capitalize()}"
+            f"with the portway that began it; {_WHAT_NOW}"
         )
     total = found.pop(_SUM, None)
     if total != _checksum(found, before):

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portway.observability import (
@@ -197,6 +197,7 @@ _JSON = st.recursive(
 )  # fmt: skip
 
 
+@settings(max_examples=60)
 @given(_JSON)
 def test_cbor_reads_what_it_writes(value: Any) -> None:
     assert cbor.decode(cbor.encode(value)) == value

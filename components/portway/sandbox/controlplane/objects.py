@@ -165,6 +165,9 @@ def pod_template(obj: Mapping[str, Any]) -> Object | None:
     template = dig(obj, "spec", "template")
     if obj.get("kind") == "CronJob":
         template = dig(obj, "spec", "jobTemplate", "spec", "template")
+    if obj.get("kind") == "LeaderWorkerSet":
+        group = object_at(obj, "spec", "leaderWorkerTemplate")
+        template = group.get("leaderTemplate") or group.get("workerTemplate")
     return cast("Object", template) if isinstance(template, dict) else None
 
 

@@ -65,6 +65,19 @@ def deployment_status(obj: Object, progress: Progress) -> Object:
     return {**status, **counts, "conditions": conditions}
 
 
+def group_status(obj: Object, progress: Progress) -> Object:
+    """The status of a LeaderWorkerSet: available once every group's leader serves."""
+    wanted = int(dig(obj, "spec", "replicas") or 0)
+    reasons = [*progress.refused, *progress.waiting, progress.message]
+    if progress.refused or progress.waiting or not progress.ready:
+        conditions = [_unavailable(f"Replicas are progressing. {reasons[0]}".rstrip())]
+        if progress.failed or progress.refused:
+            conditions.append(_progressing(obj, "False", "Failed", "has timed out progressing."))
+        return {"replicas": wanted, "readyReplicas": 0, "conditions": conditions}
+    available = _condition("Available", "True", "AllGroupsReady", "All replicas are ready")
+    return {"replicas": wanted, "readyReplicas": wanted, "conditions": [available]}
+
+
 def is_available(deployment: Object) -> bool:
     """Whether a live Deployment says that its newest generation serves."""
     status = object_at(deployment, "status")

@@ -35,6 +35,7 @@ from portway.sandbox.controlplane.status import (
     custom_status,
     deployment_status,
     endpoints,
+    group_status,
     is_available,
     service_status,
 )
@@ -222,6 +223,8 @@ class StoredApi:
         kind = live.get("kind")
         if kind == "Deployment":
             live["status"] = deployment_status(live, self._progress(live, key, generation))
+        elif kind == "LeaderWorkerSet":
+            live["status"] = group_status(live, self._progress(live, key, generation))
         elif kind == "Service":
             balanced = dig(live, "spec", "type") == "LoadBalancer"
             live["status"] = service_status(live, self.store.port(str(key)) if balanced else None)

@@ -3,7 +3,9 @@
 Simulated: there is one node with room for everything; a rollout starts all new pods before it stops the
 old ones, whatever ``strategy`` says except ``Recreate``; ClusterIP Services are known by name inside
 their cluster only; a ScaledObject scales on the requests that arrive at the Service, as the HTTP
-interceptor would, and holds them while a pod starts.
+interceptor would, and holds them while a pod starts; of Jobs only downloads of weights are
+carried out, and of the pods of a group
+(LeaderWorkerSet) only the one that answers.
 """
 
 import asyncio
@@ -14,13 +16,14 @@ from typing import Any
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
 from portway.sandbox.dataplane.kubernetes_deployments import Deployment
+from portway.sandbox.dataplane.kubernetes_jobs import download
 from portway.sandbox.dataplane.kubernetes_network import Network, target_port
 from portway.sandbox.dataplane.kubernetes_objects import (
-    DEPLOYMENT,
     SERVICE,
     name_of,
     namespace_of,
     selected,
+    workloads,
 )
 from portway.sandbox.dataplane.prometheus import PORT_NAME, Target
 from portway.sandbox.dataplane.proxy import UpstreamFailed, forward
@@ -41,7 +44,8 @@ class Kubernetes:
 
     async def reconcile(self, world: World) -> None:
         """Run what is deployed now, and nothing else."""
-        deployments = {str(row.key): row for row in world.of(DEPLOYMENT)}
+        download(world)
+        deployments = {str(row.key): row for row in workloads(world)}
         services = {
             str(row.key): row for row in world.of(SERVICE)
             if text(child(row.inputs, "spec"), "type") == "LoadBalancer"

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from portway.sandbox.dataplane.containers import Container, Mount
 from portway.sandbox.dataplane.probes import Probe
@@ -14,11 +14,16 @@ from portway.sandbox.dataplane.world import PlatformError, World, child, items, 
 from portway.sandbox.store import Json, Row
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+WEIGHTS = "portway.dev/weights"
+GROUP = "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"
 SERVICE = "kubernetes:core/v1:Service"
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 SECRET = "kubernetes:core/v1:Secret"  # noqa: S105 - a type token
 CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
 DEFAULT_DEADLINE_SECONDS = 600.0
+GROUP_DEADLINE_SECONDS = 3600.0
+"""A group of pods is never given up; here it is said after this time that it does not start."""
+
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 
@@ -30,6 +35,31 @@ class PodTemplate:
     volumes: Mapping[str, Files | Disk]
     labels: Mapping[str, str]
     digest: str
+
+
+def workloads(world: World) -> list[Row]:
+    """What runs pods that serve: Deployments, and LeaderWorkerSets by the pod that leads each group."""
+    return [*world.of(DEPLOYMENT), *(_by_leader(row) for row in world.of(GROUP))]
+
+
+def _by_leader(row: Row) -> Row:
+    """A LeaderWorkerSet in a Deployment's form. Its workers compute nothing here, and do not run."""
+    spec = child(row.inputs, "spec")
+    group = child(spec, "leaderWorkerTemplate")
+    template = group.get("leaderTemplate") or child(group, "workerTemplate")
+    pod = child(template, "spec")
+    told = [
+        {"name": "LWS_LEADER_ADDRESS", "value": "127.0.0.1"},
+        {"name": "LWS_GROUP_SIZE", "value": str(int(number(group, "size", 1)))},
+        {"name": "LWS_WORKER_INDEX", "value": "0"},
+    ]
+    containers = [
+        {**each, "env": [*told, *items(each, "env")]} for each in items(pod, "containers")
+    ]
+    leader = {**template, "spec": {**pod, "containers": containers}}
+    declared = {"template": leader, "progressDeadlineSeconds": GROUP_DEADLINE_SECONDS}
+    replicas = {"replicas": spec["replicas"]} if "replicas" in spec else {}
+    return replace(row, inputs={**row.inputs, "spec": {**replicas, **declared}})
 
 
 def name_of(row: Row) -> str:
@@ -108,6 +138,9 @@ class Source:
                 return _chosen(self.data(kind, text(chosen, key)), chosen)
         if "emptyDir" in declared:
             return {}
+        # nothing is pulled from a registry or a bucket here: the weights that the pod names stand in
+        if "image" in declared or "csi" in declared:
+            return _weights(self._row)
         if "persistentVolumeClaim" in declared:
             return self._disk(text(child(declared, "persistentVolumeClaim"), "claimName"))
         if "projected" in declared:
@@ -120,7 +153,7 @@ class Source:
             return files
         kind = next((key for key in declared if key != "name"), "none")
         raise PlatformError(
-            f'MountVolume.SetUp failed for volume "{text(declared, "name")}": the sandbox has configMap, secret, projected, emptyDir and persistentVolumeClaim volumes, not {kind}'
+            f'MountVolume.SetUp failed for volume "{text(declared, "name")}": the sandbox has configMap, secret, projected, emptyDir, image, csi and persistentVolumeClaim volumes, not {kind}'
         )
 
     def _disk(self, claim: str) -> Disk:
@@ -168,9 +201,23 @@ class Source:
         return known[path]
 
 
+def _weights(workload: Row) -> dict[str, bytes]:
+    template = child(child(workload.inputs, "spec"), "template")
+    said = text(child(child(template, "metadata"), "annotations"), WEIGHTS)
+    name, _, revision = said.partition("@")
+    return weights_files(f"{name}/{revision}") if revision else {}
+
+
+def weights_files(folder: str) -> dict[str, bytes]:
+    """What stands for a model's weights in ``folder``: files by their names, with nothing in them."""
+    return {f"{folder}/{name}": b"{}" for name in ("config.json", "model.safetensors")}
+
+
 def disk_of(claim: Row, world: World) -> Disk:
     """The folder that stands for a claim's volume; another one once the claim is made again."""
-    digest = hashlib.sha256(f"{claim.key} {claim.outputs.get('metadata')}".encode()).hexdigest()
+    metadata = child(claim.outputs, "metadata")
+    made = metadata.get("uid") or metadata
+    digest = hashlib.sha256(f"{claim.key} {made}".encode()).hexdigest()
     return Disk(world.root / "disks" / digest[:32])
 
 
@@ -215,9 +262,14 @@ def _container(
         liveness=probes[1],
         readiness=probes[2],
         after=tuple(before),
-        has_gpu=bool(claims) or text(limits, "nvidia.com/gpu") not in ("", "0"),
+        has_gpu=bool(claims) or any(_is_gpu(name, limits) for name in limits),
         runs_to_completion=completes,
     )
+
+
+def _is_gpu(name: str, limits: Json) -> bool:
+    """A whole GPU, a share of one, or a MIG partition."""
+    return name.startswith(("nvidia.com/gpu", "nvidia.com/mig-")) and text(limits, name) != "0"
 
 
 def _probe(declared: Json, ports: Mapping[str, int]) -> Probe | None:

@@ -1,9 +1,10 @@
 """How many pods a Deployment should have: its own number, an autoscaler's bounds, or a ScaledObject."""
 
+import math
 from dataclasses import dataclass
 
 from portway.sandbox.dataplane.kubernetes_objects import name_of, neighbours
-from portway.sandbox.dataplane.world import World, child, number, text
+from portway.sandbox.dataplane.world import World, child, items, number, text
 from portway.sandbox.store import Row
 
 SCALED_OBJECT = "kubernetes:keda.sh/v1alpha1:ScaledObject"
@@ -26,6 +27,18 @@ class Scaler:
     cooldown_seconds: float
     concurrency: int
 
+    def wanted(self, busy: int, idle_seconds: float, cooldown_seconds: float) -> int:
+        """How many replicas now: ``busy`` requests wait or are answered, none came for ``idle_seconds``.
+
+        Args:
+            busy: requests that are open.
+            idle_seconds: since the last one came or ended.
+            cooldown_seconds: as long as the declared one lasts here.
+        """
+        if not busy and idle_seconds >= cooldown_seconds:
+            return self.least
+        return max(self.least, min(self.most, max(1, math.ceil(busy / self.concurrency))))
+
 
 def scaler_of(deployment: Row, world: World) -> Scaler | None:
     """The ScaledObject that targets ``deployment``, where there is one."""
@@ -35,6 +48,7 @@ def scaler_of(deployment: Row, world: World) -> Scaler | None:
         if text(target, "name") == name_of(deployment) and text(target, "kind") in (
             "",
             "Deployment",
+            "LeaderWorkerSet",
         ):
             return Scaler(
                 least=int(number(spec, "minReplicaCount", 0)),
@@ -64,4 +78,17 @@ def _concurrency(deployment: Row, world: World) -> int:
         metric = child(child(child(row.inputs, "spec"), "scalingMetric"), "concurrency")
         if metric:
             return max(1, int(number(metric, "targetValue", 100)))
+    return _of_triggers(deployment, world)
+
+
+def _of_triggers(deployment: Row, world: World) -> int:
+    """The requests in work for each pod at which a ScaledObject's question to Prometheus aims.
+
+    What Prometheus would answer is not asked: the requests that pass the Service are counted instead.
+    """
+    for row in neighbours(world, deployment, SCALED_OBJECT):
+        for trigger in items(child(row.inputs, "spec"), "triggers"):
+            asked = child(trigger, "metadata")
+            if "num_requests_running" in text(asked, "query"):
+                return max(1, int(number(asked, "threshold", 100)))
     return 100

@@ -24,6 +24,7 @@ _WITH_VALUE = (
     "compilation-config", "speculative-config", "max-logprobs", "distributed-executor-backend",
     "kv-transfer-config", "shutdown-timeout", "middleware", "timeout-keep-alive",
     "num-gpu-blocks-override", "max-seq-len-to-capture", "mm-processor-kwargs", "otlp-traces-endpoint",
+    "nnodes", "node-rank", "master-addr", "master-port",
 )  # fmt: skip
 _FLAGS = (
     "trust-remote-code", "enforce-eager", "disable-log-stats", "async-scheduling",
@@ -31,7 +32,7 @@ _FLAGS = (
     "language-model-only", "disable-fastapi-docs", "enable-server-load-tracking", "skip-tokenizer-init",
     "enable-log-requests", "enable-prompt-tokens-details", "enable-force-include-usage",
     "disable-log-requests", "disable-uvicorn-access-log", "return-tokens-as-token-ids",
-    "enable-request-id-headers",
+    "enable-request-id-headers", "headless",
 )  # fmt: skip
 _PRECISIONS = {
     "bfloat16": "bf16",

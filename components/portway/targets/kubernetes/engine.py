@@ -90,8 +90,7 @@ def _resources(service: Service) -> Object:
 def _args(service: Service, *, is_worker: bool) -> tuple[str, ...]:
     spec, model = service.spec, service.model
     return (
-        "--model", model.weights,
-        "--revision", str(model.revision),
+        *weights.arguments(service),
         "--served-model-name", model.id,
         "--port", str(ENGINE_PORT),
         "--max-model-len", str(model.context_tokens),

@@ -6,11 +6,12 @@ from pydantic import JsonValue
 
 from portway.targets.kubernetes.abilities import POD_MONITORS, is_served
 from portway.targets.kubernetes.engine import ENGINE_PORT
+from portway.targets.kubernetes.pod import METRICS_PORT
 from portway.targets.kubernetes.service import Service, answering, named
 from portway.targets.kubernetes.shapes import Object
 
 _HOW: Final = {"path": "/metrics", "interval": "15s"}
-_PORTS: Final = (("engine", ENGINE_PORT),)
+_PORTS: Final = (("metrics", METRICS_PORT), ("engine", ENGINE_PORT))
 
 
 def objects(service: Service) -> dict[str, Object]:

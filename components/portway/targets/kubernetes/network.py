@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from portway.targets.kubernetes import weights
 from portway.targets.kubernetes.engine import ENGINE_PORT
 from portway.targets.kubernetes.meter import reach
-from portway.targets.kubernetes.pod import RUNTIME_PORT
+from portway.targets.kubernetes.pod import METRICS_PORT, RUNTIME_PORT
 from portway.targets.kubernetes.service import Service, answering, named, selector
 from portway.targets.kubernetes.shapes import Object
 
@@ -130,7 +130,7 @@ def _ingress(service: Service) -> Iterator[JsonValue]:
         yield {"from": [picker], "ports": _ports(RUNTIME_PORT, ENGINE_PORT)}
     if options.monitor is not None:
         reader = in_namespace(options.monitor.namespace)
-        yield {"from": [reader], "ports": _ports(ENGINE_PORT)}
+        yield {"from": [reader], "ports": _ports(METRICS_PORT, ENGINE_PORT)}
     yield from _group(service, "from")
 
 

@@ -7,6 +7,7 @@ reads it again, so that a rotated key needs no new pod.
 
 from portway.targets.kubernetes import (
     claims,
+    dashboards,
     gateway,
     meter,
     monitoring,
@@ -45,6 +46,7 @@ def objects(service: Service) -> dict[str, Object]:
         **scaling.objects(service),
         **gateway.objects(service),
         **monitoring.objects(service),
+        **dashboards.objects(service),
         **alerts(service),
     }
 

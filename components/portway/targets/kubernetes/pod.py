@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from portway.images import image
+from portway.observability import prometheus_variable
 from portway.runtime_env import runtime_env
 from portway.targets.kubernetes import claims, engine, weights
 from portway.targets.kubernetes.containers import POD_SECURITY, RESTRICTED, env_list, probe
@@ -23,6 +24,9 @@ from portway.targets.kubernetes.shapes import Object
 from portway.targets.kubernetes.timing import DRAIN_SECONDS, grace_seconds
 
 RUNTIME_PORT: Final = 8080
+METRICS_PORT: Final = 9464
+"""Of scrapes alone (OpenTelemetry: the Prometheus exporter's default), which no Service leads to."""
+
 CODE_FILE: Final = "runtime.pyz"
 CODE_MOUNT: Final = "/opt/portway"
 KEYS_FILE: Final = "keys.json"
@@ -120,6 +124,7 @@ def _runtime(service: Service, counting: Counting | None) -> Object:
     own = {
         "PORTWAY_API_KEYS_FILE": f"{KEYS_MOUNT}/{KEYS_FILE}",
         **({} if counting is None else counting.variable),
+        **prometheus_variable(METRICS_PORT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
     }
@@ -130,7 +135,10 @@ def _runtime(service: Service, counting: Counting | None) -> Object:
         "command": ["python"],
         "args": [f"{CODE_MOUNT}/{CODE_FILE}"],
         "env": env_list({**env, **own}),
-        "ports": [{"name": "http", "containerPort": RUNTIME_PORT}],
+        "ports": [
+            {"name": "http", "containerPort": RUNTIME_PORT},
+            {"name": "metrics", "containerPort": METRICS_PORT},
+        ],
         "resources": {
             "requests": {"cpu": "250m", "memory": "256Mi", "ephemeral-storage": "128Mi"},
             "limits": {"memory": "512Mi", "ephemeral-storage": "256Mi"},

@@ -54,7 +54,7 @@ def of_options(
     yield from missing_abilities(options)
     yield from refused_scaling.reasons(spec, options)
     yield from refused_traffic.reasons(spec, flavour(placement, options), options)
-    yield from refused_weights.reasons(spec, flavour(placement, options), options)
+    yield from refused_weights.reasons(spec, model, flavour(placement, options), options)
     yield from _budget(spec, placement, options)
     if options.namespace in RESERVED_NAMESPACES or options.namespace == options.keda_namespace:
         yield Problem(

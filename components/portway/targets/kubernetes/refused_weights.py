@@ -5,8 +5,10 @@ from ipaddress import ip_network
 from typing import Final
 
 from portway.errors import Problem
+from portway.models import Model
 from portway.spec import InferenceServiceSpec
 from portway.targets.kubernetes.options import Flavour, KubernetesOptions
+from portway.targets.kubernetes.weights import is_harmony
 
 LONGEST_RANGE: Final = {4: 8, 6: 32}
 """The shortest prefix of addresses that one network has, by IP version."""
@@ -20,13 +22,14 @@ AT: Final = "placement.options"
 
 
 def reasons(
-    spec: InferenceServiceSpec, chosen: Flavour | None, options: KubernetesOptions
+    spec: InferenceServiceSpec, model: Model, chosen: Flavour | None, options: KubernetesOptions
 ) -> Iterator[Problem]:
     """Why weights would not come, or would come from more than one place."""
     yield from _one_source(options)
     yield from _networks(options)
     yield from _bucket(chosen, options)
     yield from _volume(spec, options)
+    yield from _vocabulary(model, options)
 
 
 def _one_source(options: KubernetesOptions) -> Iterator[Problem]:
@@ -106,4 +109,13 @@ def _volume(spec: InferenceServiceSpec, options: KubernetesOptions) -> Iterator[
             f"{path}.shared",
             "is false, and pods on several nodes could not mount one disk (Multi-Attach error); set "
             "shared: true with a class of shared disks, or keep to one pod (scaling.max: 1)",
+        )
+
+
+def _vocabulary(model: Model, options: KubernetesOptions) -> Iterator[Problem]:
+    if options.weights_volume is not None and is_harmony(model):
+        yield Problem(
+            f"{AT}.weights_volume",
+            f"is filled from the hub, and {model.id} needs OpenAI's vocabulary too, which is not there; use "
+            "weights_image or weights_bucket, and put its files beside the weights",
         )

@@ -1,8 +1,7 @@
 """Where a pod finds the model's weights. Pure.
 
-Whatever brings them, they lie as the Hugging Face hub's own cache does (``models--<owner>--<name>/
-snapshots/<revision>``), so that the engine is started with the same name and revision everywhere, and
-refuses to start where another revision lies.
+Whatever brings them, they lie in a folder ``<owner>/<name>/<revision>``, as in the buckets that other
+targets read: where another revision lies, the engine does not start.
 """
 
 from collections.abc import Iterator
@@ -20,10 +19,12 @@ from portway.targets.kubernetes.service import Service, labels, named
 from portway.targets.kubernetes.shapes import Object
 from portway.targets.kubernetes.timing import download_seconds
 
-WEIGHTS_MOUNT: Final = "/var/lib/weights"
+WEIGHTS_MOUNT: Final = "/models"
 HTTPS_PORT: Final = 443
 HTTP_PORT: Final = 80
 LOADER: Final = "weights-loader"
+
+_HARMONY: Final = ("--tool-call-parser", "openai")
 
 GOOGLE_APIS: Final = "199.36.153.8/30"
 """private.googleapis.com (Private Google Access, domain options)."""
@@ -65,12 +66,32 @@ def disk_gib(service: Service) -> int:
     return max(int(needed.to_integral_value(ROUND_CEILING)), SMALLEST_GIB)
 
 
-def env(service: Service) -> dict[str, str]:
-    """What tells the engine where weights are."""
-    mirror = service.options.weights_mirror
+def folder(model: Model) -> str:
+    """Where the weights lie below the volume."""
+    return f"{model.weights}/{model.revision}"
+
+
+def arguments(service: Service) -> tuple[str, ...]:
+    """What the engine is told of the weights: a folder, or a name and a revision of the hub."""
+    model = service.model
     if is_mounted(service):
-        return {"HF_HUB_CACHE": WEIGHTS_MOUNT, "HF_HUB_OFFLINE": "1"}
-    return {} if mirror is None else {"HF_ENDPOINT": mirror}
+        return ("--model", f"{WEIGHTS_MOUNT}/{folder(model)}")
+    return ("--model", model.weights, "--revision", str(model.revision))
+
+
+def is_harmony(model: Model) -> bool:
+    """Whether the engine reads OpenAI's vocabulary, which is no part of the hub's repository."""
+    return _HARMONY in zip(model.vllm, model.vllm[1:], strict=False)
+
+
+def env(service: Service) -> dict[str, str]:
+    """What tells the engine where weights are; mounted ones are looked for nowhere else."""
+    mirror, model = service.options.weights_mirror, service.model
+    if not is_mounted(service):
+        return {} if mirror is None else {"HF_ENDPOINT": mirror}
+    words = {"TIKTOKEN_ENCODINGS_BASE": f"{WEIGHTS_MOUNT}/{folder(model)}"}
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return {**offline, **(words if is_harmony(model) else {})}
 
 
 def volumes(service: Service) -> list[JsonValue]:
@@ -206,7 +227,7 @@ def _loader_pod(service: Service) -> Object:
 def _loader_container(service: Service) -> Object:
     mirror, model = service.options.weights_mirror, service.model
     home = {
-        "HOME": "/tmp", "HF_HOME": "/tmp/huggingface", "HF_HUB_CACHE": WEIGHTS_MOUNT,  # noqa: S108 - a volume of the pod's own
+        "HOME": "/tmp", "HF_HOME": "/tmp/huggingface",  # noqa: S108 - a volume of the pod's own
         "HF_HUB_DISABLE_TELEMETRY": "1", **({} if mirror is None else {"HF_ENDPOINT": mirror}),
     }  # fmt: skip
     return {
@@ -214,7 +235,10 @@ def _loader_container(service: Service) -> Object:
         "image": image("vllm").reference(),
         "imagePullPolicy": "IfNotPresent",
         "command": ["hf"],
-        "args": ["download", model.weights, "--revision", str(model.revision)],
+        "args": [
+            *("download", model.weights, "--revision", str(model.revision)),
+            *("--local-dir", f"{WEIGHTS_MOUNT}/{folder(model)}"),
+        ],
         "env": env_list(home),
         "resources": {
             "requests": {"cpu": "1", "memory": "2Gi", "ephemeral-storage": "2Gi"},
@@ -231,22 +255,27 @@ def _loader_container(service: Service) -> Object:
 def notes(service: Service) -> Iterator[str]:
     """What the plan says of the way weights come."""
     options, model = service.options, service.model
-    folder = f"models--{model.weights.replace('/', '--')}/snapshots/{model.revision}"
+    place = folder(model)
     if options.weights_image is not None:
-        yield f"weights are read from {options.weights_image}, which must hold {folder}"
+        yield f"weights are read from {options.weights_image}, which must hold {place}"
     elif options.weights_bucket is not None:
-        yield (
-            f"weights are read from {options.weights_bucket}, which must hold {folder}; "
-            "*.googleapis.com must lead to private.googleapis.com for the cluster's pods"
-            if not options.weights_networks
-            else f"weights are read from {options.weights_bucket}, which must hold {folder}"
+        private = (
+            ""
+            if options.weights_networks
+            else ("; *.googleapis.com must lead to private.googleapis.com for the cluster's pods")
         )
+        yield f"weights are read from {options.weights_bucket}, which must hold {place}{private}"
     elif options.weights_mirror is None and service.spec.residency:
         who = "the Job that loads weights" if options.weights_volume else "pods"
         yield (
             f"weights come from the Hugging Face hub, so {who} may reach every public address on port "
             "443, and the residency pack advises against that; name a mirror (options.weights_mirror and "
             "options.weights_networks)"
+        )
+    if is_mounted(service) and is_harmony(model):
+        yield (
+            f"{model.id} reads o200k_base.tiktoken and cl100k_base.tiktoken from the folder of its weights: "
+            "put them there too, or vLLM does not start"
         )
 
 

@@ -17,6 +17,7 @@ import pytest
 from portway.portability.clients import Counts, asking
 from portway.sandbox.layout import Layout
 from portway.sandbox.unfinished import stack_of, unsettled
+from support import killing
 from support.killing import Started, made_more_than_once
 from support.sandbox_project import (
     PORTWAY,
@@ -24,7 +25,6 @@ from support.sandbox_project import (
     STACKS,
     SandboxProject,
     portway,
-    run,
     start,
     stop,
 )
@@ -39,7 +39,15 @@ DOOR_FILE = f"""config:
   gcp:project: acme-inference
 """
 CLIENTS = 50
+LONGEST_SECONDS = 1200
+"""A minute where the machine has nothing else to do."""
 MODEL = "ministral-3-8b"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed migration has been through both packs before there is anything to see."""
+    monkeypatch.setattr(killing, "PATIENCE_SECONDS", float(LONGEST_SECONDS))
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +63,12 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Generator[SandboxProject
     stop(project)
 
 
-def migrate(project: SandboxProject, *words: str) -> Any:
-    environment = {**os.environ, "NO_COLOR": "1"}
-    return run((str(PORTWAY), "migrate", *words), project.folder, environment)
+def migrate(project: SandboxProject, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        (str(PORTWAY), "migrate", *words), cwd=project.folder, capture_output=True, text=True,
+        env={**os.environ, "NO_COLOR": "1"}, check=False, timeout=LONGEST_SECONDS,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def of_stack(project: SandboxProject, stack: str) -> list[str]:
@@ -91,6 +102,7 @@ def killed_under_way(project: SandboxProject, source: str, destination: str, *wo
     psutil.wait_procs(started, timeout=60)
 
 
+@pytest.mark.timeout(3 * LONGEST_SECONDS)
 def test_a_move_that_is_killed_goes_on_and_back_and_no_client_notices(
     living: SandboxProject, tmp_path: Path
 ) -> None:
@@ -141,6 +153,7 @@ def test_a_move_without_a_door_is_refused_before_anything_else(tmp_path: Path) -
 
 
 @pytest.mark.long
+@pytest.mark.timeout(6 * LONGEST_SECONDS)
 def test_all_six_moves_are_noticed_by_nobody(living: SandboxProject) -> None:
     """A round through all pairs: each ends where the next begins, and retires what it leaves."""
     door = living.outputs(DOOR)
@@ -162,6 +175,7 @@ def test_all_six_moves_are_noticed_by_nobody(living: SandboxProject) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3 * LONGEST_SECONDS)
 @pytest.mark.parametrize("seed", range(10))
 def test_a_real_move_is_killed_at_a_random_moment(living: SandboxProject, seed: int) -> None:
     chance = Random(seed)

@@ -1,6 +1,6 @@
 """Every mistake that a GPU service on Cloud Run can make, and what of ours keeps it from being made.
 
-``tests/data/cloud_run_mistakes.json`` is the table; each row says how it is held. What is refused is held by
+``mistakes.json`` beside this is the table; each row says how it is held. What is refused is held by
 the reason and its path. What our options cannot express is held twice: no stack that we create
 makes it, and the stand-in API refuses one that does, in Google's words.
 """
@@ -12,21 +12,23 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from portway.errors import Problem
 from portway.sandbox.providers.google_run import probe_budget, violations
+from portway.target import Plan
 from portway.targets.cloud_run.shapes import CloudRunPlan
 from support import builders, golden
 from support.mock_engine import Run
 
 SERVICE = "gcp:cloudrunv2/service:Service"
 TABLE: dict[str, Any] = json.loads(
-    (Path(__file__).parents[3] / "data" / "cloud_run_mistakes.json").read_text(encoding="utf-8")
+    Path(__file__).with_name("mistakes.json").read_text(encoding="utf-8")
 )
 ROWS: list[dict[str, Any]] = TABLE["mistakes"]
 CASES = [
@@ -55,7 +57,7 @@ def said(inputs: Any) -> list[str]:
     return [*violations(inputs), *([late] if late else [])]
 
 
-def planned(row: dict[str, Any]) -> Any:
+def planned(row: dict[str, Any]) -> Plan | tuple[Problem, ...]:
     place = builders.placement("cloud-run", options=row.get("options", {}))
     return builders.outcome(builders.spec(**row.get("spec", {})), place)
 
@@ -66,7 +68,8 @@ def values(holder: Any, path: str) -> Iterator[Any]:
         yield holder
         return
     step, _, rest = path.partition(".")
-    found = holder.get(step.removesuffix("[]")) if isinstance(holder, dict) else None
+    name = step.removesuffix("[]")
+    found: Any = cast("dict[str, Any]", holder).get(name) if isinstance(holder, dict) else None
     for one in (found or [None]) if step.endswith("[]") else [found]:
         yield from values(one, rest)
 
@@ -176,7 +179,7 @@ def test_every_container_listens_where_it_is_asked(row: dict[str, Any]) -> None:
         assert env["PORTWAY_UPSTREAM"] == f"http://127.0.0.1:{port}"
 
 
-choices = st.fixed_dictionaries(
+choices: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "cpu": st.sampled_from([4, 6, 8]),

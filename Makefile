@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup engine demo test test-long fix golden inventory claims mutation mutation-all corpus sandbox-up sandbox-down clean
+.PHONY: setup engine kubernetes demo test test-long fix golden inventory claims mutation mutation-all corpus sandbox-up sandbox-down clean
 
 setup:
 	@$(or $(PYTHON),python3) tools/bootstrap.py
@@ -12,10 +12,14 @@ setup:
 engine: setup
 	@$(BIN)/python -m portway.engine ensure
 
+kubernetes: setup
+	@$(BIN)/python -m portway.sandbox.controlplane ensure
+
 demo: engine
 	@$(BIN)/portway demo
 
 test: engine
+	@$(BIN)/python -m portway.sandbox.controlplane ensure --if-possible
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright

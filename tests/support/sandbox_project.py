@@ -64,12 +64,14 @@ def portway(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return run((str(PORTWAY), *words), folder, {**os.environ, "NO_COLOR": "1"})
 
 
-def start(into: Path, more: Mapping[str, str] | None = None) -> SandboxProject:
+def start(
+    into: Path, more: Mapping[str, str] | None = None, options: tuple[str, ...] = ()
+) -> SandboxProject:
     """A running sandbox for a fresh copy of the project, with ``more`` files by their paths in it."""
     folder = copy_project(into)
     for path, text in (more or {}).items():
         (folder / path).write_text(text)
-    started = portway(folder, "sandbox", "start")
+    started = portway(folder, "sandbox", "start", *options)
     assert started.returncode == 0, started.stdout + started.stderr
     printed = portway(folder, "sandbox", "env", "--json")
     assert printed.returncode == 0, printed.stderr

@@ -18,6 +18,8 @@ from portway.errors import BadInput, Problem
 from portway.gate.run import StackReport, Verdict
 from portway.pricing.estimate import Monthly
 from portway.sandbox import control
+from portway.sandbox.layout import Layout
+from portway.sandbox.which_kubernetes import best
 from portway.spec.load import load_stack
 from portway.spec.project import find_project
 
@@ -43,7 +45,7 @@ def command(*, as_json: bool, no_color: bool) -> int:
         tell = _teller(stack, no_color=no_color)
         # the gate has a sandbox of its own, so both can go on at once
         gate = stack.enter_context(ThreadPoolExecutor(1)).submit(refusals, project / REFUSED)
-        control.start(project, tell)
+        control.start(project, tell, best(Layout.of_project(project)))
         stops = deploy_and_ask(project, find_engine(), control.environment(project), tell)
         tell("gating two stacks that must be refused")
         reports = gate.result()

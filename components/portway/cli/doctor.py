@@ -16,14 +16,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from portway.engine.build import find_go
 from portway.engine.cache import cache_root
 from portway.engine.engine import Engine
 from portway.engine.find import find_engine
+from portway.engine.go_tool import find_go
 from portway.errors import Missing
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Store
 from portway.sandbox.unfinished import unsettled
+from portway.sandbox.which_kubernetes import used
 
 _PYTHON = (3, 11)
 _SDKS = (
@@ -135,7 +136,18 @@ def check_project(project: Path | None) -> list[Check]:
     else:
         stacks = len(list((layout.state / ".pulumi" / "stacks").glob("*/*.json")))
         sandbox = Check("sandbox", State.OK, f"{layout.root}, {stacks} stacks")
-    return [Check("project", State.OK, str(project)), sandbox, *check_rest(layout)]
+    return [
+        Check("project", State.OK, str(project)),
+        sandbox,
+        check_kubernetes(layout),
+        *check_rest(layout),
+    ]
+
+
+def check_kubernetes(layout: Layout) -> Check:
+    """Which Kubernetes the sandbox has, and why."""
+    found = used(layout)
+    return Check("sandbox's kubernetes", State.OK, f"{found.which}: {found.why}")
 
 
 def check_rest(layout: Layout) -> list[Check]:

@@ -10,9 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from portway.cli.output import console, output_options, print_json, say
+from portway.engine.teller import telling
 from portway.errors import Missing
 from portway.sandbox import control
 from portway.sandbox.control import SandboxStatus, Serving
+from portway.sandbox.which_kubernetes import Kubernetes
 from portway.spec.project import find_project
 
 _READINESS = {True: "[green]ready[/]", False: "[red]not ready[/]", None: "starting"}
@@ -24,11 +26,20 @@ def command() -> None:
 
 
 @command.command()
+@click.option(
+    "--kubernetes",
+    type=click.Choice([each.value for each in Kubernetes]),
+    help="A real control plane, built with Go the first time, or the embedded API; kept from then on.",
+)
 @output_options
-def start(*, as_json: bool, no_color: bool) -> None:
+def start(*, kubernetes: str | None, as_json: bool, no_color: bool) -> None:
     """Start the embedded clouds; a second start changes nothing."""
     project = find_project()
-    started = control.start(project, lambda text: say(text, no_color=no_color, err=True))
+    wanted = Kubernetes(kubernetes) if kubernetes else None
+    with telling("sandbox") as teller:
+        started = control.start(
+            project, lambda text: say(text, no_color=no_color, err=True), wanted, teller
+        )
     found = control.status(project)
     if as_json:
         print_json({"started": started, **_document(found)})
@@ -67,6 +78,7 @@ def status(*, as_json: bool, no_color: bool) -> None:
     say(f"sandbox {found.root}: {state}", no_color=no_color)
     counts = ", ".join(f"{count} {cloud}" for cloud, count in sorted(found.resources.items()))
     say(f"deployed resources: {counts or 'none'}", no_color=no_color)
+    say(f"kubernetes: {found.kubernetes.which} ({found.kubernetes.why})", no_color=no_color)
     if found.pid:
         say(f"processes: {found.processes} ({found.memory_mb} MB)", no_color=no_color)
     if found.serving:

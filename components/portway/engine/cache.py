@@ -7,7 +7,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from portway.engine.engine import Engine, Origin, run_version
+from portway.engine.progress import Progress, phase
 from portway.engine.version import BUILT
 from portway.errors import Missing
 
@@ -62,8 +65,7 @@ def fill(slot: Path, origin: Origin, make: Callable[[Path], None]) -> Engine:
     Raises:
         Missing: ``make`` failed, or what it made does not run or is another version.
     """
-    slot.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=slot.parent))
+    part = new_part(slot.parent)
     try:
         make(part)
         version = run_version(part / "bin" / "pulumi")
@@ -76,6 +78,24 @@ def fill(slot: Path, origin: Origin, make: Callable[[Path], None]) -> Engine:
     finally:
         sweep(slot.parent)
     return Engine(slot / "bin" / "pulumi", version, origin)
+
+
+def new_part(slots_: Path) -> Path:
+    """A new folder beside the slots, which ``sweep`` removes unless it is renamed."""
+    slots_.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=slots_))
+
+
+def take_lock(path: Path, what: str, progress: Progress) -> FileLock:
+    """The lock at ``path``, once it is ours; who waits is told that another one gets ``what``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        with phase(f"another Portway is getting {what}; waiting for it", progress):
+            lock.acquire()
+    return lock
 
 
 def sweep(engines: Path) -> None:

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from portway.engine import build as go_build
 from portway.engine import installer
-from portway.engine.cache import cache_root, engine_root, fill, look_in, slots, sweep
+from portway.engine.cache import cache_root, engine_root, fill, look_in, slots, sweep, take_lock
 from portway.engine.engine import Engine, Origin, run_version
 from portway.engine.progress import Progress, phase, silent
 from portway.engine.version import MINIMUM, Version
@@ -79,7 +77,7 @@ def ensure_engine(progress: Progress = silent, sources: Sources | None = None) -
         return found
     engines = engine_root(source.cache)
     engines.mkdir(parents=True, exist_ok=True)
-    lock = _take_lock(engines / "lock", progress)
+    lock = take_lock(engines / "lock", "the engine", progress)
     try:
         sweep(engines)
         return _in_cache(source) or _get(source, progress)
@@ -147,13 +145,3 @@ def _get(source: Sources, progress: Progress) -> Engine:
         refusals.append(str(error))
     reasons = "\n".join(f"- {reason}" for reason in refusals)
     raise Missing(f"no Pulumi engine can be had here:\n{reasons}\n{WAYS_OUT}")
-
-
-def _take_lock(path: Path, progress: Progress) -> FileLock:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        with phase("another Portway is getting the engine; waiting for it", progress):
-            lock.acquire()
-    return lock

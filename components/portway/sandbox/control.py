@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,23 +10,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from filelock import FileLock
 
+from portway.engine.progress import Progress, silent
 from portway.errors import Missing
-from portway.sandbox.dataplane.processes import recorded, sweep
+from portway.sandbox.controlplane.cluster import RealCluster
+from portway.sandbox.daemons import DAEMON, end_daemons, find_daemon, memory_bytes
+from portway.sandbox.dataplane.processes import recorded
 from portway.sandbox.dataplane.settings import Settings
 from portway.sandbox.layout import Layout
 from portway.sandbox.plugins import install_plugins
 from portway.sandbox.store import Store
 from portway.sandbox.unfinished import unsettled
+from portway.sandbox.which_kubernetes import (
+    Kubernetes,
+    Used,
+    check_choice,
+    needs_a_new_daemon,
+    prepare,
+    used,
+)
 
-DAEMON = "portway.sandbox.daemon"
-GUARDIAN = "portway.sandbox.dataplane.guardian"
 DAEMON_LOG = "daemon"
 START_LOCK = "start.lock"
 START_SECONDS = 30.0
-STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 FOLLOW_SECONDS = 0.3
 
@@ -60,7 +66,9 @@ class SandboxStatus:
     Attributes:
         pid: of the daemon; None when it does not run.
         resources: how many are deployed, by cloud.
-        processes: running children of the daemon, and their resident memory in MB together.
+        processes: running children of the daemon and of a real Kubernetes, and their resident memory
+            in MB together.
+        kubernetes: which Kubernetes it has, and why.
         unsettled: for each stack that is not at rest, what happened and what to do.
     """
 
@@ -72,24 +80,42 @@ class SandboxStatus:
     processes: int
     memory_mb: int
     unsettled: dict[str, list[str]]
+    kubernetes: Used
 
 
-def start(project: Path, say: Say = print) -> bool:
+def start(
+    project: Path,
+    say: Say = print,
+    kubernetes: Kubernetes | None = None,
+    progress: Progress = silent,
+) -> bool:
     """Make the sandbox of ``project`` and start its daemon; False when it was running already.
 
+    Args:
+        project: a folder with a Pulumi.yaml.
+        say: told what is begun.
+        kubernetes: which Kubernetes it is to have; None keeps the one it has.
+        progress: told how far a real Kubernetes is.
+
     Raises:
-        BadInput: a ``PORTWAY_SANDBOX_…`` setting in the environment cannot be used.
-        Missing: no provider SDK is installed, or the daemon does not start; says why.
+        BadInput: a ``PORTWAY_SANDBOX_…`` setting in the environment cannot be used, or something is
+            deployed in the Kubernetes that would be left.
+        Missing: no provider SDK is installed, or the daemon or the control plane does not start; says
+            why.
     """
     Settings.from_environment()
     layout = Layout.of_project(project)
     layout.create()
-    with FileLock(layout.run / START_LOCK, timeout=2 * START_SECONDS):
-        return _start(layout, say)
-
-
-def _start(layout: Layout, say: Say) -> bool:
     store = Store(layout.store)
+    check_choice(layout, store, kubernetes)
+    with FileLock(layout.run / START_LOCK):
+        if needs_a_new_daemon(layout, kubernetes):
+            end_daemons(layout)
+        made = prepare(layout, kubernetes, progress)
+        return _start(layout, store, say) or made
+
+
+def _start(layout: Layout, store: Store, say: Say) -> bool:
     install_plugins(layout.home, Path(sys.executable))
     if _is_up(layout, store):
         return False
@@ -111,19 +137,13 @@ def stop(project: Path) -> int:
     """End the daemon and everything it started; returns how many processes were ended."""
     layout = Layout.of_project(project)
     children = recorded(layout.run)
-    daemons = _find(layout, DAEMON)
-    for daemon in daemons:
-        _quietly(daemon.terminate)
-    for daemon in _still_running(daemons):
-        _quietly(daemon.kill)
-    for guardian in _still_running(_find(layout, GUARDIAN)):
-        _quietly(guardian.kill)
-    sweep(layout.run)
+    daemons = end_daemons(layout)
+    parts = RealCluster(layout).stop()
     if layout.store.is_file():
         # everything has ended, even where a damaged store or a full disk cannot be told so
         with contextlib.suppress(Missing):
             Store(layout.store).set_meta("daemon", "")
-    return len(daemons) + len(children)
+    return daemons + len(children) + len(parts)
 
 
 def status(project: Path) -> SandboxStatus:
@@ -136,11 +156,12 @@ def status(project: Path) -> SandboxStatus:
     if not layout.store.is_file():
         raise Missing(f"there is no sandbox in {layout.root}; run `portway sandbox start`")
     store = Store(layout.store)
-    daemon = _daemon(layout)
+    daemon = find_daemon(layout)
     resources: dict[str, int] = {}
     for row in store.all():
         resources[row.key.cloud] = resources.get(row.key.cloud, 0) + 1
-    children = recorded(layout.run)
+    parts = RealCluster(layout).running().values()
+    children = [*recorded(layout.run), *(part.pid for part in parts)]
     return SandboxStatus(
         root=layout.root,
         pid=daemon.pid if daemon else None,
@@ -148,8 +169,9 @@ def status(project: Path) -> SandboxStatus:
         resources=resources,
         serving=_serving(store) if daemon else (),
         processes=len(children),
-        memory_mb=round(sum(map(_memory, children)) / 1e6),
+        memory_mb=round(sum(map(memory_bytes, children)) / 1e6),
         unsettled=unsettled(layout, store),
+        kubernetes=used(layout),
     )
 
 
@@ -212,7 +234,7 @@ def follow(project: Path, names: list[str]) -> Generator[tuple[str, str]]:
 def _is_up(layout: Layout, store: Store) -> bool:
     """Whether a daemon serves; one that is just starting or ending is waited for."""
     deadline = time.monotonic() + START_SECONDS
-    while _daemon(layout) is not None and time.monotonic() < deadline:
+    while find_daemon(layout) is not None and time.monotonic() < deadline:
         if store.meta("daemon"):
             return True
         time.sleep(POLL_SECONDS)
@@ -242,7 +264,8 @@ def _serving(store: Store) -> tuple[Serving, ...]:
         found.append(
             Serving(
                 each["resource"], each["endpoint"], each["instances"],
-                known.ready if known else None, known.message if known else "",
+                known.ready if known else each.get("ready"),
+                known.message if known else str(each.get("message") or ""),
             )
         )  # fmt: skip
     return tuple(found)
@@ -250,51 +273,3 @@ def _serving(store: Store) -> tuple[Serving, ...]:
 
 def _log_file(layout: Layout, name: str) -> Path:
     return layout.logs / f"{Path(name).name}.log"
-
-
-def _daemon(layout: Layout) -> psutil.Process | None:
-    return next(iter(_find(layout, DAEMON)), None)
-
-
-def _find(layout: Layout, module: str) -> list[psutil.Process]:
-    """Processes that run ``module`` for this sandbox; never this process."""
-    places = (str(layout.root), str(layout.run))
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        try:
-            words = process.cmdline()
-        except psutil.Error:
-            continue
-        if module in words and words[-1] in places and process.pid != os.getpid():
-            found.append(process)
-    return found
-
-
-def _still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that have not ended after a while; what only waits for its parent to look has ended."""
-    deadline = time.monotonic() + STOP_SECONDS
-    while (alive := [each for each in processes if _runs(each)]) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    psutil.wait_procs(processes, timeout=0)
-    return alive
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def _memory(pid: int) -> int:
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _quietly(act: Callable[[], object]) -> None:
-    try:
-        act()
-    except psutil.Error:
-        return

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from portway.errors import Missing, PortwayError
+from portway.sandbox.controlplane.cluster import RealCluster
 from portway.sandbox.dataplane import (
     bedrock,
     cloudwatch,
@@ -40,6 +41,7 @@ from portway.sandbox.dataplane.firestore import Firestore
 from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
 from portway.sandbox.dataplane.kubernetes import Kubernetes
 from portway.sandbox.dataplane.lambda_host import LambdaHost
+from portway.sandbox.dataplane.live_kubernetes import LiveKubernetes
 from portway.sandbox.dataplane.log_entries import LogEntries
 from portway.sandbox.dataplane.metadata import Metadata
 from portway.sandbox.dataplane.monitoring import Monitoring
@@ -107,8 +109,7 @@ class Daemon:
             endpoints = await self._aws_services()
             self._metadata = await self._google_services()
             run = CloudRun(self._context, self._metadata.environment)
-            functions = LambdaHost(self._context, endpoints)
-            kubernetes = Kubernetes(self._context)
+            functions, kubernetes = LambdaHost(self._context, endpoints), self._kubernetes()
             self._platforms = [run, functions, kubernetes]
             await self._metric_stores(self._metadata, run, functions, kubernetes)
             self._store.set_meta(META, json.dumps({"pid": os.getpid(), "started_at": time.time()}))
@@ -126,6 +127,12 @@ class Daemon:
             self._records.close()
             await self._context.settle(SETTLE_SECONDS)
             await self._processes.release_guardian()
+
+    def _kubernetes(self) -> Kubernetes | LiveKubernetes:
+        cluster = RealCluster(self._layout)
+        if cluster.is_chosen:
+            return LiveKubernetes(self._context, cluster.kubeconfig)
+        return Kubernetes(self._context)
 
     async def _aws_services(self) -> dict[str, str]:
         """Start the AWS services that functions call; returns the SDK's endpoint variables."""
@@ -150,7 +157,11 @@ class Daemon:
         return metadata
 
     async def _metric_stores(
-        self, metadata: Metadata, run: CloudRun, functions: LambdaHost, kubernetes: Kubernetes
+        self,
+        metadata: Metadata,
+        run: CloudRun,
+        functions: LambdaHost,
+        kubernetes: Kubernetes | LiveKubernetes,
     ) -> None:
         """Start what answers for the metrics of everything that runs."""
         logs = LogEntries(self._layout.logs)

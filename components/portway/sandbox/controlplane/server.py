@@ -53,11 +53,20 @@ class ServerApi:
         try:
             client.get("/version")
         except httpx.HTTPError as error:
+            client.close()
             raise Missing(
                 f"no Kubernetes API server answers at {access.server} ({error}); "
                 "run `portway sandbox stop` and `portway sandbox start`"
             ) from error
         return cls(client)
+
+    def __enter__(self) -> "ServerApi":
+        """The same, closed when the block ends."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close every connection."""
+        self.client.close()
 
     def is_namespaced(self, api_version: str, kind: str) -> bool:
         """See ``KubeApi``."""
@@ -73,9 +82,12 @@ class ServerApi:
             raise already_exists(ref)
         return self.apply(obj, field_manager=field_manager, dry_run=dry_run)
 
-    def apply(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
-        """See ``KubeApi``."""
-        params = {"fieldManager": field_manager, "fieldValidation": "Strict", "force": "false"}
+    def apply(
+        self, obj: Object, *, field_manager: str, dry_run: bool = False, force: bool = False
+    ) -> Object:
+        """See ``KubeApi``; ``force`` takes fields from who owns them."""
+        forced = "true" if force else "false"
+        params = {"fieldManager": field_manager, "fieldValidation": "Strict", "force": forced}
         if dry_run:
             params["dryRun"] = "All"
         # every JSON document is a YAML document

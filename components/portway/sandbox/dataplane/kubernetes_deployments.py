@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import time
 import uuid
 from dataclasses import replace
@@ -124,10 +123,8 @@ class Deployment:
             return replicas_of(self.row, self._world)
         busy = self._pending + sum(pod.active for pod in self._pods)
         idle = time.monotonic() - self._last_used
-        if not busy and idle >= self._context.settings.scaled(scaler.cooldown_seconds):
-            return scaler.least
-        busy_pods = math.ceil(busy / scaler.concurrency)
-        return max(scaler.least, min(scaler.most, max(1, busy_pods)))
+        cooldown = self._context.settings.scaled(scaler.cooldown_seconds)
+        return scaler.wanted(busy, idle, cooldown)
 
     async def _keep(self) -> None:
         while True:

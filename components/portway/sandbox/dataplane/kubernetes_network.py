@@ -10,10 +10,11 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.front import LOOPBACK
-from portway.sandbox.dataplane.kubernetes_deployments import Deployment, names_file
+from portway.sandbox.dataplane.kubernetes_deployments import Pod, names_file
 from portway.sandbox.dataplane.kubernetes_objects import name_of, namespace_of
 from portway.sandbox.dataplane.kubernetes_policies import Peer, may_connect
 from portway.sandbox.dataplane.world import World, child, items, text
@@ -22,7 +23,27 @@ from portway.sandbox.store import Json, Row
 log = logging.getLogger(__name__)
 
 READ_BYTES = 65536
-Backends = Callable[[Row], Sequence[Deployment]]
+
+
+class Backend(Protocol):
+    """Pods that a Service may lead to, and the template they were made of."""
+
+    @property
+    def row(self) -> Row:
+        """What declares them: a Deployment, or a pod in the form of one."""
+        ...
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What selectors see."""
+        ...
+
+    def ready_pods(self) -> list[Pod]:
+        """Those that can take connections."""
+        ...
+
+
+Backends = Callable[[Row], Sequence[Backend]]
 
 
 class Network:
@@ -190,7 +211,7 @@ async def _pass(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         await sink.drain()
 
 
-def target_port(declared: Json, deployment: Deployment) -> int:
+def target_port(declared: Json, deployment: Backend) -> int:
     """The container port that a Service's port leads to; 0 when it names none of the pod's."""
     target = declared.get("targetPort") or declared.get("port")
     if isinstance(target, int) or str(target).isdigit():

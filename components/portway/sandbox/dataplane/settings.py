@@ -22,6 +22,7 @@ class Settings:
         idle_seconds: how long an idle instance is kept (Cloud Run, Lambda).
         most_warm: instances kept without a request, however many were declared to be (Cloud Run's
             minimum, Lambda's provisioned concurrency): one machine is not a cloud.
+        most_nodes: nodes that each node pool of a real cluster grows to.
         queue_seconds: how long Cloud Run holds a request while every instance is busy.
         model_load_seconds: how long the stand-in model server loads before it listens.
         token_delay_seconds: pause between generated tokens.
@@ -33,6 +34,7 @@ class Settings:
     cold_start_seconds: float = 0.2
     idle_seconds: float = 30.0
     most_warm: float = 1.0
+    most_nodes: float = 8.0
     queue_seconds: float = 10.0
     model_load_seconds: float = 0.2
     token_delay_seconds: float = 0.01

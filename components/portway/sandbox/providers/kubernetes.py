@@ -11,7 +11,8 @@ from pathlib import Path
 from portway.errors import PortwayError
 from portway.sandbox.controlplane import schema
 from portway.sandbox.controlplane.api import KubeApi
-from portway.sandbox.controlplane.connect import KUBECONFIG, connect
+from portway.sandbox.controlplane.cluster import KUBECONFIG, RealCluster
+from portway.sandbox.controlplane.connect import connect
 from portway.sandbox.controlplane.errors import ApiError
 from portway.sandbox.controlplane.objects import Object, Ref, object_at, objects_at
 from portway.sandbox.layout import Layout
@@ -36,7 +37,7 @@ from portway.sandbox.providers.kubernetes_fields import (
 from portway.sandbox.providers.kubernetes_names import autoname, kind_of, manager, place
 from portway.sandbox.providers.schema import Sdk
 from portway.sandbox.providers.wire import UNKNOWN, Json, has_unknown
-from portway.sandbox.store import Store
+from portway.sandbox.store import Key, Row, Store
 
 _EXTRAS = frozenset({"version", "pluginDownloadURL", "pluginChecksums", "__internal"})
 _GONE_SECONDS = 600.0
@@ -157,14 +158,17 @@ class KubernetesCloud(Cloud):
         """Delete the object and wait until it is gone."""
         api, ref = self._api(request), self._ref(request)
         try:
-            if not api.delete(ref):
-                return
+            there = api.delete(ref)
             waits = int((request.timeout_seconds or _GONE_SECONDS) * 10)
-            for _ in range(waits):
-                if api.get(ref) is None or self.cancelled.wait(0.1):
+            for _ in range(waits if there else 1):
+                if not there or api.get(ref) is None:
+                    self._forget(ref)
+                    return
+                if self.cancelled.wait(0.1):
                     return
         except ApiError as error:
             if error.code == _CRD_MISSING:
+                self._forget(ref)
                 return
             raise texts.as_cloud_error(error, error.message) from error
         raise CloudError(
@@ -198,6 +202,25 @@ class KubernetesCloud(Cloud):
     def _is_stored(self) -> bool:
         return not (self.layout.root / KUBECONFIG).exists()
 
+    @property
+    def _has_data_plane(self) -> bool:
+        return self._is_stored or RealCluster(self.layout).is_chosen
+
+    def _note(self, request: Request, live: Object) -> None:
+        """Remember who made an object of a real cluster, as the store does for its own."""
+        if self._is_stored:
+            return
+        key = self._key(Ref.of(live))
+        if not self.store.update(key, request.inputs, live):
+            self.store.create(Row(key, request.urn, request.inputs, live))
+
+    def _forget(self, ref: Ref) -> None:
+        if not self._is_stored:
+            self.store.delete(self._key(ref))
+
+    def _key(self, ref: Ref) -> Key:
+        return Key(self.package, self.context, ref.token, ref.id)
+
     def _api(self, request: Request) -> KubeApi:
         try:
             if self._is_stored:
@@ -222,7 +245,7 @@ class KubernetesCloud(Cloud):
         return metadata
 
     def _require_data_plane(self, request: Request) -> None:
-        if self._is_stored and request.type == "kubernetes:apps/v1:Deployment":
+        if self._has_data_plane and request.type == "kubernetes:apps/v1:Deployment":
             readiness.require_data_plane(self)
 
     def _applied(
@@ -233,6 +256,7 @@ class KubernetesCloud(Cloud):
         except ApiError as error:
             raise texts.refused(verb, request, error) from error
         ref = Ref.of(live)
+        self._note(request, live)
         try:
             live = wait_until_live(api, live, request.timeout_seconds, self._pause)
         except (NotLive, ApiError, CloudError) as error:
@@ -252,7 +276,7 @@ class KubernetesCloud(Cloud):
     def _pause(self, seconds: float) -> bool:
         if self.cancelled.wait(seconds):
             return True
-        if self._is_stored:
+        if self._has_data_plane:
             readiness.require_data_plane(self)
         return False
 

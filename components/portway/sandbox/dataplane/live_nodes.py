@@ -1,0 +1,218 @@
+"""What a cloud does around a real cluster: nodes for pods that find none, disks for claims.
+
+Node pools grow by one node for each pod that the scheduler could not place, up to a maximum, and a node on
+which nothing runs is taken away after a while: as a managed cluster's autoscaler, so that nobody has to
+say beforehand which machines a stack will ask for. A pod that no machine can satisfy stays pending, and an
+event on it says why.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+
+from portway.sandbox.controlplane.install import PROVISIONER
+from portway.sandbox.controlplane.nodes import (
+    POOL,
+    NoSuchMachine,
+    claims_devices,
+    gpus_of,
+    labels_for,
+    node_for,
+    slice_for,
+)
+from portway.sandbox.controlplane.objects import Object, dig, object_at, objects_at, token_of
+from portway.sandbox.dataplane.context import Context
+from portway.sandbox.dataplane.kubernetes_objects import disk_of
+from portway.sandbox.dataplane.live_objects import LiveObjects, Refused, event_of, row_of
+from portway.sandbox.dataplane.live_pods import is_over
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 30.0
+
+
+class NodePools:
+    """The nodes of the cluster."""
+
+    def __init__(self, context: Context, objects: LiveObjects) -> None:
+        self._context = context
+        self._objects = objects
+        self._asked: set[str] = set()
+        self._idle_since: dict[str, float] = {}
+        self._lock = asyncio.Lock()
+
+    async def reconcile(self) -> None:
+        """Grow for pods that find no node, shrink where nothing runs."""
+        async with self._lock:
+            for pod in self._objects.of("v1", "Pod"):
+                uid = str(dig(pod, "metadata", "uid"))
+                if is_unschedulable(pod) and uid not in self._asked:
+                    await self._grow(pod, uid)
+            for node in self._objects.of("v1", "Node"):
+                await self._shrink(node)
+
+    async def _grow(self, pod: Object, uid: str) -> None:
+        try:
+            pool = pool_of(pod)
+            number = self._free_number(pool)
+            if number is None:
+                self._asked.add(uid)
+                why = f"the node pool has its most nodes, {self._most}"
+                await self._warn(pod, "NotTriggerScaleUp", why)
+                return
+            node, status = node_for(pod, pool, number)
+        except NoSuchMachine as error:
+            self._asked.add(uid)
+            await self._warn(pod, "NotTriggerScaleUp", str(error))
+            return
+        try:
+            made = await self._objects.ask("POST", "/api/v1/nodes", json=node)
+            await self._objects.patch(f"/api/v1/nodes/{dig(made, 'metadata', 'name')}/status", {"status": status})  # fmt: skip
+            if claims_devices(pod):
+                await self._publish_devices(made)
+        except Refused as error:
+            if error.code != 409:  # noqa: PLR2004 - somebody made it
+                log.warning("no node for %s: %s", dig(pod, "metadata", "name"), error)
+                return
+        self._asked.add(uid)
+
+    async def _publish_devices(self, node: Object) -> None:
+        metadata = object_at(node, "metadata")
+        owner = {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+        }
+        published = slice_for(node)
+        published["metadata"]["ownerReferences"] = [owner]
+        await self._objects.ask("POST", "/apis/resource.k8s.io/v1/resourceslices", json=published)
+
+    async def _shrink(self, node: Object) -> None:
+        name = str(dig(node, "metadata", "name"))
+        if POOL not in object_at(node, "metadata", "labels"):
+            return
+        busy = any(
+            dig(pod, "spec", "nodeName") == name and not is_over(pod)
+            for pod in self._objects.of("v1", "Pod")
+        )
+        if busy:
+            self._idle_since.pop(name, None)
+        elif time.monotonic() - self._idle_since.setdefault(name, time.monotonic()) > IDLE_SECONDS:
+            self._idle_since.pop(name)
+            try:
+                await self._objects.ask("DELETE", f"/api/v1/nodes/{name}")
+            except Refused as error:
+                log.warning("node %s cannot be removed: %s", name, error)
+
+    @property
+    def _most(self) -> int:
+        return int(self._context.settings.most_nodes)
+
+    def _free_number(self, pool: str) -> int | None:
+        taken = {
+            str(dig(node, "metadata", "name"))
+            for node in self._objects.of("v1", "Node")
+            if object_at(node, "metadata", "labels").get(POOL) == pool
+        }
+        free = (n for n in range(self._most) if f"sandbox-{pool}-{n}" not in taken)
+        return next(free, None)
+
+    async def _warn(self, pod: Object, reason: str, message: str) -> None:
+        log.info("pod %s: %s", dig(pod, "metadata", "name"), message)
+        namespace = dig(pod, "metadata", "namespace")
+        try:
+            event = event_of(pod, reason, message)
+            await self._objects.ask("POST", f"/api/v1/namespaces/{namespace}/events", json=event)
+        except Refused as error:
+            log.debug("no event for %s: %s", dig(pod, "metadata", "name"), error)
+
+
+def is_unschedulable(pod: Object) -> bool:
+    """Whether the scheduler has found no node for ``pod``."""
+    return dig(pod, "spec", "nodeName") is None and any(
+        (each.get("type"), each.get("status"), each.get("reason"))
+        == ("PodScheduled", "False", "Unschedulable")
+        for each in objects_at(pod, "status", "conditions")
+    )
+
+
+def pool_of(pod: Object) -> str:
+    """The name of the pool whose nodes ``pod`` can use.
+
+    Raises:
+        NoSuchMachine: no machine can have what it requires.
+    """
+    about = [labels_for(pod), sorted(gpus_of(pod)), claims_devices(pod)]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:8]
+
+
+class Disks:
+    """Volumes for the claims that pods wait for; each is a folder that outlives its pods."""
+
+    def __init__(self, objects: LiveObjects) -> None:
+        self._objects = objects
+        self._made: set[str] = set()
+
+    async def reconcile(self) -> None:
+        """Make a volume for each claim that has a node, remove those whose claims are gone."""
+        for claim in self._objects.of("v1", "PersistentVolumeClaim"):
+            metadata = object_at(claim, "metadata")
+            annotations = object_at(metadata, "annotations")
+            node = annotations.get("volume.kubernetes.io/selected-node")
+            mine = annotations.get("volume.kubernetes.io/storage-provisioner") == PROVISIONER
+            if mine and node and not dig(claim, "spec", "volumeName"):
+                await self._make(claim, metadata)
+        for volume in self._objects.of("v1", "PersistentVolume"):
+            mine = dig(volume, "spec", "local", "path")
+            if mine and dig(volume, "status", "phase") == "Released":
+                await self._remove(volume, str(mine))
+
+    async def _make(self, claim: Object, metadata: Mapping[str, str]) -> None:
+        if metadata["uid"] in self._made:
+            return
+        row = row_of(claim, token_of("v1", "PersistentVolumeClaim"))
+        volume = volume_for(claim, str(disk_of(row, self._objects.world()).folder))
+        try:
+            await self._objects.ask("POST", "/api/v1/persistentvolumes", json=volume)
+        except Refused as error:
+            log.warning("no volume for %s: %s", metadata["name"], error)
+            return
+        self._made.add(metadata["uid"])
+
+    async def _remove(self, volume: Object, folder: str) -> None:
+        try:
+            await self._objects.ask("DELETE", f"/api/v1/persistentvolumes/{dig(volume, 'metadata', 'name')}")  # fmt: skip
+        except Refused as error:
+            log.warning("a volume cannot be removed: %s", error)
+            return
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def volume_for(claim: Object, folder: str) -> Object:
+    """The volume of a claim, in ``folder``."""
+    metadata, spec = object_at(claim, "metadata"), object_at(claim, "spec")
+    reference = {
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": metadata["name"],
+        "namespace": metadata["namespace"], "uid": metadata["uid"],
+    }  # fmt: skip
+    region = {"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}
+    affinity = {"required": {"nodeSelectorTerms": [{"matchExpressions": [region]}]}}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"pvc-{metadata['uid']}"},
+        "spec": {
+            "capacity": {"storage": dig(spec, "resources", "requests", "storage")},
+            "accessModes": spec.get("accessModes"),
+            "storageClassName": spec.get("storageClassName"),
+            "persistentVolumeReclaimPolicy": "Delete",
+            "local": {"path": folder},
+            "nodeAffinity": affinity,
+            "claimRef": reference,
+        },
+    }

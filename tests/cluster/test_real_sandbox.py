@@ -1,0 +1,149 @@
+"""``portway sandbox start --kubernetes real`` as a user meets it: up, asked, drifted, killed, destroyed."""
+
+import json
+import os
+import signal
+from collections.abc import Generator
+from typing import Any
+
+import openai
+import psutil
+import pytest
+
+from portway.sandbox.controlplane.cluster import RealCluster
+from portway.sandbox.controlplane.objects import Object, Ref, dig
+from portway.sandbox.controlplane.programs import Programs
+from portway.sandbox.layout import Layout
+from support.live_cluster import eventually
+from support.sandbox_project import SandboxProject, portway, start, stop
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.xdist_group("cluster"),
+    pytest.mark.timeout(1800),
+]
+STACK = "chat.prod.kubernetes"
+DEPLOYMENT = Ref("apps/v1", "Deployment", "chat-prod", "chat-prod")
+
+
+@pytest.fixture(scope="module")
+def project(
+    programs: Programs, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[SandboxProject]:
+    running = start(tmp_path_factory.mktemp("real") / "project", options=("--kubernetes", "real"))
+    try:
+        yield running
+    finally:
+        pids = [each.pid for each in parts(running).values()]
+        stop(running)
+        assert len(pids) == 5
+        assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
+@pytest.fixture(scope="module")
+def deployed(project: SandboxProject) -> SandboxProject:
+    made = project.pulumi("stack", "select", "--create", STACK)
+    assert made.returncode == 0, made.stderr
+    done = project.pulumi("up", "--yes", "--stack", STACK)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
+    return project
+
+
+def cluster_of(project: SandboxProject) -> RealCluster:
+    return RealCluster(Layout.of_project(project.folder))
+
+
+def parts(project: SandboxProject) -> dict[str, psutil.Process]:
+    return cluster_of(project).running()
+
+
+def live_deployment(project: SandboxProject) -> Object | None:
+    with cluster_of(project).api() as api:
+        return api.get(DEPLOYMENT)
+
+
+def answer(project: SandboxProject) -> str:
+    outputs = project.outputs(STACK)
+    client = openai.OpenAI(base_url=f"{outputs['endpoint']}/v1", api_key=outputs["apiKey"])
+    question: list[Any] = [{"role": "user", "content": "How large is the Earth?"}]
+    pieces = client.chat.completions.create(model=outputs["model"], messages=question, stream=True)
+    return "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
+
+
+def test_a_stack_runs_where_the_scheduler_puts_it_and_answers(deployed: SandboxProject) -> None:
+    assert len(answer(deployed)) > 10
+    with cluster_of(deployed).api() as api:
+        pod = api.list("v1", "Pod", "chat-prod")[0]
+        node = api.get(Ref("v1", "Node", str(dig(pod, "spec", "nodeName")))) or {}
+    labels = node["metadata"]["labels"]
+    assert labels["topology.kubernetes.io/region"] == "europe-west4"
+    assert dig(pod, "status", "phase") == "Running"
+
+
+def test_status_says_which_kubernetes_is_in_use(deployed: SandboxProject) -> None:
+    shown = portway(deployed.folder, "sandbox", "status", "--json")
+    status = json.loads(shown.stdout)
+    assert status["kubernetes"]["which"] == "real"
+    assert len(status["kubernetes"]["running"]) == 5
+    assert next(each for each in status["serving"] if each["endpoint"])["ready"] is True
+    refused = portway(deployed.folder, "sandbox", "start", "--kubernetes", "embedded")
+    assert refused.returncode == 2
+    assert "objects are deployed in the real cluster" in refused.stderr
+
+
+def test_a_refresh_sees_what_somebody_else_changed(deployed: SandboxProject) -> None:
+    clean = deployed.pulumi("preview", "--refresh", "--expect-no-changes", "--stack", STACK)
+    assert clean.returncode == 0, clean.stdout[-5000:]
+    with cluster_of(deployed).api() as api:
+        changed = api.client.patch(
+            "/apis/apps/v1/namespaces/chat-prod/deployments/chat-prod",
+            params={"fieldManager": "somebody"},
+            json={"spec": {"progressDeadlineSeconds": 1234}},
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
+    assert changed.is_success, changed.text
+    # it is shown, and nothing is taken by force from who owns it now
+    done = deployed.pulumi("up", "--yes", "--skip-preview", "--refresh", "--diff", "--stack", STACK)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "1234" in said
+    assert 'conflict with "somebody"' in said
+    live = live_deployment(deployed) or {}
+    assert dig(live, "spec", "progressDeadlineSeconds") == 1234
+
+
+def test_a_killed_daemon_finds_its_cluster_again(deployed: SandboxProject) -> None:
+    status = json.loads(portway(deployed.folder, "sandbox", "status", "--json").stdout)
+    before = {name: each.pid for name, each in parts(deployed).items()}
+    os.kill(status["pid"], signal.SIGKILL)
+    started = portway(deployed.folder, "sandbox", "start", "--json")
+    assert json.loads(started.stdout)["started"] is True
+    assert {name: each.pid for name, each in parts(deployed).items()} == before
+    assert eventually(lambda: _answers(deployed), 60)
+
+
+def test_what_is_deployed_outlives_the_control_plane(deployed: SandboxProject) -> None:
+    parts(deployed)["kube-apiserver"].kill()
+    parts(deployed)["etcd"].kill()
+    started = portway(deployed.folder, "sandbox", "start", "--json")
+    assert started.returncode == 0, started.stderr
+    assert len(parts(deployed)) == 5
+    assert live_deployment(deployed) is not None
+    assert eventually(lambda: _answers(deployed), 60)
+
+
+def test_destroying_leaves_nothing(deployed: SandboxProject) -> None:
+    done = deployed.pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    with cluster_of(deployed).api() as api:
+        assert api.get(Ref("v1", "Namespace", "chat-prod")) is None
+        assert api.list("v1", "Pod", "chat-prod") == []
+        assert api.list("v1", "PersistentVolume") == []
+    assert deployed.store.all(cloud="kubernetes") == []
+
+
+def _answers(project: SandboxProject) -> bool:
+    try:
+        return bool(answer(project))
+    except openai.OpenAIError:
+        return False

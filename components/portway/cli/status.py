@@ -46,7 +46,7 @@ def command(
     Reads the project's sandbox where there is one, else the state and the clouds of your own login.
     Exit code 1 where the stack has deployed nothing, or nothing whose signals are kept.
     """
-    since_seconds = _seconds(since)
+    since_seconds = seconds_of(since)
     place = place_of(find_project(), stack, backend, unless_told="sandbox")
     service = service_of(place.state.read().get("deployment") or {})
     if service is None or service.kept is None:
@@ -66,10 +66,15 @@ def command(
         print_json(_document(stack, service, read, since_seconds, used, unread))
     else:
         say(f"{stack} {place.said}", no_color=no_color, bold=True)
-        console(no_color=no_color).print(_table(service, read, since, used, unread))
+        console(no_color=no_color).print(signal_table(service, read, since, used, unread))
 
 
-def _seconds(since: str) -> int:
+def seconds_of(since: str) -> int:
+    """The seconds of a while such as ``15m``, ``1h`` or ``7d``.
+
+    Raises:
+        BadInput: it is none, or longer than thirty days.
+    """
     match = re.fullmatch(r"([0-9]{1,6})([mhd])", since)
     seconds = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < seconds <= _LONGEST_SECONDS:
@@ -171,7 +176,10 @@ def _document(
     }
 
 
-def _table(service: Service, read: "Read", since: str, used: Used | None, unread: str) -> "Table":
+def signal_table(
+    service: Service, read: "Read", since: str, used: Used | None, unread: str
+) -> "Table":
+    """What was read, for people."""
     from rich.table import Table  # noqa: PLC0415 - only people need it
 
     outputs, figures = service.outputs, read.figures

@@ -255,8 +255,16 @@ class _Monitor(mocks.MockMonitor):
         super().__init__(_Mocks(computed))
         self.computed = computed
         self.preview = preview
+        self.of: tuple[str, str] | None = None
         self.created: list[Created] = []
         self.registered_outputs: dict[str, Json] = {}
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the engine makes it; of the stack it was made for, where it serves another process."""
+        if self.of is None:
+            return super().make_urn(parent, type_, name)
+        above = parent.split("::")[2] + "$" if parent else ""
+        return "::".join((f"urn:pulumi:{self.of[0]}", self.of[1], f"{above}{type_}", name))
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the engine's own name
         urn = self.make_urn(request.parent, request.type, request.name)
@@ -295,6 +303,13 @@ class _Monitor(mocks.MockMonitor):
         outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
         self.registered_outputs[request.urn] = cast("Json", _plain(outputs))
         return empty_pb2.Empty()
+
+
+def mock_monitor(stack_name: str, project: str) -> "_Monitor":
+    """The monitor alone, to be served to another process as the monitor of ``stack_name``."""
+    monitor = _Monitor(COMPUTED, preview=False)
+    monitor.of = (stack_name, project)
+    return monitor
 
 
 def _nothing(_name: str, _inputs: Json) -> Json:

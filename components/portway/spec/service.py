@@ -26,7 +26,12 @@ BoundaryNames = Annotated[
 
 
 class InferenceServiceSpec(Frozen):
-    """An OpenAI-compatible inference service: what it must be, wherever it runs."""
+    """An OpenAI-compatible inference service: what it must be, wherever it runs.
+
+    Attributes:
+        interface: what clients speak.
+        timeout_seconds: the longest a request may take, from its arrival to the end of its answer.
+    """
 
     name: Annotated[
         str, Field(pattern=NAME_PATTERN, description="DNS label, at most 40 characters")

@@ -181,6 +181,8 @@ def _notes(
             f"{together:.1f} GB and one L4 lends {L4.usable_gb:.1f} GB: long requests wait for one "
             "another, short ones do not"
         )
+    if spec.scaling.min == 0:
+        yield _cold_start_note(spec, options)
     yield from weights.notes(model, options)
     yield from network.notes(options)
     yield from guards.notes(spec, options)
@@ -190,6 +192,17 @@ def _notes(
         "the quotas that follow"
     )
     yield _quota_note(spec, options)
+
+
+def _cold_start_note(spec: InferenceServiceSpec, options: CloudRunOptions) -> str:
+    start = weights.start_seconds(options)
+    late = (
+        "" if start < spec.timeout_seconds else ", longer than timeout_seconds, so that it may fail"
+    )
+    return (
+        f"the first request after a silence waits for an instance to start (some {start} s were measured"
+        f"{late}); scaling.min: 1 keeps one started, at the price that portway price calls its floor"
+    )
 
 
 def _quota_note(spec: InferenceServiceSpec, options: CloudRunOptions) -> str:

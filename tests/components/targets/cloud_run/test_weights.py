@@ -85,6 +85,22 @@ def test_a_start_with_parallel_reading_is_priced_as_the_shorter_one_that_was_mea
     assert [start(), start(**MOUNTED), start(**STREAMED)] == [[433], [433], [271]]
 
 
+def test_a_service_that_scales_to_zero_says_how_long_its_first_request_waits() -> None:
+    def said(least: int, **options: Any) -> list[str]:
+        spec = builders.spec(
+            model="qwen3-8b",
+            scaling={"min": least, "max": 1, "concurrency": 8},
+            timeout_seconds=300,
+        )
+        plan = builders.plan(spec, builders.placement("cloud-run", options=options))
+        return [note for note in plan.notes if note.startswith("the first request after a silence")]
+
+    (hub,), (streamed,) = said(0), said(0, **STREAMED)
+    assert "some 433 s were measured, longer than timeout_seconds" in hub
+    assert "some 271 s were measured);" in streamed
+    assert said(1) == []
+
+
 def test_what_a_start_costs_follows_where_the_weights_lie() -> None:
     spec = builders.spec(
         model="qwen3-8b", traffic={"requests_per_day": 40, "shape": "spread"}, budget=None

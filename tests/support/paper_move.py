@@ -25,6 +25,7 @@ class Answers:
     tokens: dict[str, int] = field(default_factory=dict[str, int])
     broken: dict[str, str] = field(default_factory=dict[str, str])
     failing: dict[str, str] = field(default_factory=dict[str, str])
+    asked: Callable[[str], object] = lambda _: None
 
 
 class PaperCloud:
@@ -100,7 +101,9 @@ class PaperAsker:
 
     def sample(self, end: End) -> Sequence[Sample]:
         self.world.moment()
-        return [self._one(end) for _ in range(2)]
+        found = [self._one(end) for _ in range(2)]
+        self.answers.asked(end.stack)
+        return found
 
     def replay(self, source: End, destination: End) -> Sequence[Pair]:
         self.world.moment()

@@ -274,3 +274,23 @@ def test_a_story_is_the_same_however_often_it_is_told() -> None:
     records = Journal(one.storage).records
     assert fold(records) == fold(records)
     assert fold(records).outcome is Outcome.MOVED
+
+
+@pytest.mark.parametrize(
+    ("stays", "outcome"), [(False, Outcome.MOVED), (True, Outcome.ROLLED_BACK)]
+)
+def test_an_end_that_is_slow_is_asked_once_more(*, stays: bool, outcome: Outcome) -> None:
+    """An instance that starts is no reason to go back; one that stays slow is."""
+    one = PaperMove()
+
+    def slow(told: Told) -> None:
+        if (told.step, told.state) == ("shift-50", "begun"):
+            one.answers.seconds["b"] = 5.0
+
+    def asked(stack: str) -> None:
+        if stack == "b" and not stays:
+            one.answers.seconds.pop("b", None)
+
+    one.hear, one.answers.asked = slow, asked
+    assert one.controller() is outcome
+    assert one.faults(outcome) == []

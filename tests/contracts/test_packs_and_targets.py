@@ -91,6 +91,18 @@ def rules(said: list[Violation]) -> set[str]:
     ("target", "options", "told"),
     [
         ("cloud-run", {"billing_account": "01AB23-45CD67-89EF01"}, ["ml@acme.example"]),
+        (
+            "cloud-run",
+            {
+                "billing_account": "01AB23-45CD67-89EF01",
+                "uptime_check": True,
+                "log_bucket": {},
+                "network": {"subnetwork": "inference"},
+                "session_affinity": True,
+                "invoker_check": False,
+            },
+            ["ml@acme.example"],
+        ),
         ("kubernetes", {"prometheus_rules": {"release": "prometheus"}}, []),
     ],
 )
@@ -107,6 +119,15 @@ def test_a_committed_stack_passes_both_packs(name: str) -> None:
     stack = judge_stack(ROOT, f"chat.prod.{name}").stack
     assert stack is not None
     assert judged(stack.placement, stack.spec) == []
+
+
+@pytest.mark.parametrize("load", ["mount", "stream"])
+def test_weights_in_a_bucket_that_nobody_placed_are_refused(load: str) -> None:
+    options = {"weights": {"bucket": "acme-models", "load": load}}
+    spec = builders.spec(model="qwen3-8b")
+    said = judged(builders.placement("cloud-run", options=options), spec)
+    assert rules(said) == {"residency-data-moves-inside"}
+    assert all("under buckets in the configuration" in one.message for one in said)
 
 
 def test_a_service_outside_its_boundary_is_refused_with_the_region() -> None:

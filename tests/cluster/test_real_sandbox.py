@@ -4,8 +4,10 @@ import json
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import psutil
 import pytest
@@ -13,15 +15,18 @@ import pytest
 from portway.sandbox.controlplane.cluster import RealCluster
 from portway.sandbox.controlplane.objects import Object, Ref, dig
 from portway.sandbox.controlplane.programs import Programs
+from portway.sandbox.controlplane.server import ServerApi
 from portway.sandbox.layout import Layout
-from support.live_cluster import eventually
+from support.live_cluster import condition, eventually
 from support.sandbox_project import SandboxProject, portway, start, stop
+from support.sandbox_rows import PYTHON_IMAGE
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.xdist_group("cluster"),
     pytest.mark.timeout(1800),
 ]
+APP = (Path(__file__).parents[1] / "support" / "small_app.py").read_text()
 STACK = "chat.prod.kubernetes"
 DEPLOYMENT = Ref("apps/v1", "Deployment", "chat-prod", "chat-prod")
 
@@ -130,6 +135,74 @@ def test_what_is_deployed_outlives_the_control_plane(deployed: SandboxProject) -
     assert len(parts(deployed)) == 5
     assert live_deployment(deployed) is not None
     assert eventually(lambda: _answers(deployed), 60)
+
+
+def small_pod(**more: Any) -> Object:
+    """A pod template of the small app, which answers with its environment."""
+    app = {
+        "name": "app", "image": PYTHON_IMAGE, "command": ["python"], "args": ["-c", APP],
+        "ports": [{"name": "http", "containerPort": 8080}],
+        "readinessProbe": {"httpGet": {"path": "/environment", "port": "http"}, "periodSeconds": 1},
+    }  # fmt: skip
+    return {"metadata": {"labels": {"app": "small"}}, "spec": {"containers": [app], **more}}
+
+
+def small(api_version: str, kind: str, **spec: Any) -> Object:
+    metadata = {"name": "small", "namespace": "small"}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+@pytest.fixture
+def own(project: SandboxProject) -> Generator[ServerApi]:
+    """A namespace of its own in the running cluster, gone afterwards."""
+    with cluster_of(project).api() as api:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "small"}}
+        api.apply(namespace, field_manager="test")
+        account = Ref("v1", "ServiceAccount", "default", "small")
+        assert eventually(lambda: api.get(account) is not None)
+        yield api
+        api.delete(Ref("v1", "Namespace", "small"))
+        assert eventually(lambda: api.get(Ref("v1", "Namespace", "small")) is None, 60)
+
+
+def test_a_request_wakes_what_was_scaled_to_zero(own: ServerApi) -> None:
+    labels = {"app": "small"}
+    objects = (
+        small("apps/v1", "Deployment", selector={"matchLabels": labels}, template=small_pod()),
+        small(
+            "keda.sh/v1alpha1", "ScaledObject", minReplicaCount=0, cooldownPeriod=50,
+            scaleTargetRef={"name": "small"},
+            triggers=[{"type": "external-push", "metadata": {"scalerAddress": "keda:9090"}}],
+        ),
+        small(
+            "v1", "Service", type="LoadBalancer", selector=labels,
+            ports=[{"port": 80, "targetPort": "http"}],
+        ),
+    )  # fmt: skip
+    for obj in objects:
+        own.apply(obj, field_manager="test")
+    ref = Ref("apps/v1", "Deployment", "small", "small")
+    assert eventually(lambda: dig(own.get(ref), "spec", "replicas") == 0, 60)
+    scaled = own.get(Ref("keda.sh/v1alpha1", "ScaledObject", "small", "small"))
+    assert condition(scaled, "Ready") == "True"
+    service = own.get(Ref("v1", "Service", "small", "small")) or {}
+    port = service["status"]["loadBalancer"]["ingress"][0]["ports"][0]["port"]
+    answer = httpx.get(f"http://127.0.0.1:{port}/environment", timeout=60)
+    assert answer.status_code == 200
+    assert dig(own.get(ref), "spec", "replicas") == 1
+
+
+def test_a_group_of_nodes_is_a_leader_that_answers_and_workers_in_their_places(
+    own: ServerApi,
+) -> None:
+    group = {"size": 2, "leaderTemplate": small_pod(), "workerTemplate": small_pod()}
+    wanted = small("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", replicas=1, leaderWorkerTemplate=group)  # fmt: skip
+    own.apply(wanted, field_manager="test")
+    ref = Ref("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "small", "small")
+    assert eventually(lambda: condition(own.get(ref), "Available") == "True", 60)
+    pods = own.list("v1", "Pod", "small")
+    assert sorted(str(dig(pod, "metadata", "name")) for pod in pods) == ["small-0", "small-0-1"]
+    assert all(dig(pod, "spec", "nodeName") for pod in pods)
 
 
 def test_destroying_leaves_nothing(deployed: SandboxProject) -> None:

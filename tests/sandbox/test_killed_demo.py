@@ -36,7 +36,9 @@ def project(tmp_path: Path) -> Generator[Path]:
 
 
 def tour(project: Path) -> Started:
-    return Started([str(PORTWAY), "demo"], project, {**os.environ, "NO_COLOR": "1"})
+    return Started(
+        [str(PORTWAY), "demo", "--kubernetes", "embedded"], project, {**os.environ, "NO_COLOR": "1"}
+    )
 
 
 @pytest.mark.timeout(600)
@@ -51,7 +53,7 @@ def test_a_tour_killed_again_and_again_still_answers_three_times_and_refuses_twi
         assert killed.kill(number, group=group) != 0
         assert "Traceback" not in killed.said()
 
-    done = portway(project, "demo", "--json")
+    done = portway(project, "demo", "--kubernetes", "embedded", "--json")
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads(done.stdout)
     assert sorted(stop["stack"] for stop in document["answered"]) == sorted(STACKS)

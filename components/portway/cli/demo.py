@@ -19,7 +19,7 @@ from portway.gate.run import StackReport, Verdict
 from portway.pricing.estimate import Monthly
 from portway.sandbox import control
 from portway.sandbox.layout import Layout
-from portway.sandbox.which_kubernetes import best
+from portway.sandbox.which_kubernetes import Kubernetes, best
 from portway.spec.load import load_stack
 from portway.spec.project import find_project
 
@@ -28,8 +28,13 @@ UNEXPECTED = 1
 
 
 @click.command()
+@click.option(
+    "--kubernetes",
+    type=click.Choice([each.value for each in Kubernetes]),
+    help="The real control plane where it is built, unless the embedded one is asked for.",
+)
 @output_options
-def command(*, as_json: bool, no_color: bool) -> int:
+def command(*, kubernetes: str | None, as_json: bool, no_color: bool) -> int:
     """Deploy the example service on all three targets, ask each a question, show two refusals.
 
     The real Pulumi engine runs against the sandbox on this machine, with both policy packs on. The
@@ -41,11 +46,12 @@ def command(*, as_json: bool, no_color: bool) -> int:
     project = find_project()
     if not (project / REFUSED).is_dir():
         raise BadInput([Problem("", f"{project} has no {REFUSED}; run the demo in a clone of Portway")])  # fmt: skip
+    wanted = Kubernetes(kubernetes) if kubernetes else best(Layout.of_project(project))
     with ExitStack() as stack:
         tell = _teller(stack, no_color=no_color)
         # the gate has a sandbox of its own, so both can go on at once
         gate = stack.enter_context(ThreadPoolExecutor(1)).submit(refusals, project / REFUSED)
-        control.start(project, tell, best(Layout.of_project(project)))
+        control.start(project, tell, wanted)
         stops = deploy_and_ask(project, find_engine(), control.environment(project), tell)
         tell("gating two stacks that must be refused")
         reports = gate.result()

@@ -16,6 +16,7 @@ from portway.errors import Findings
 from portway.gate.run import StackReport, load_policies, run_gate, subjects_of
 from portway.gate.workshop import policies_folder, workshop
 from portway.registry import registered
+from portway.sandbox.controlplane.connect import remove
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Store
 from portway.sandbox.unfinished import stack_files, stack_of, strays
@@ -126,7 +127,7 @@ def _finish_what_was_interrupted(stack: Stack, layout: Layout, say: Say) -> None
     for row in strays(store.all(), stack_files(layout.state)):
         if stack_of(row) == stack.name:
             say(f"{stack.name}: {row.key.id} is in the cloud, but in no state; removing it")
-            store.delete(row.key)
+            remove(layout, store, row)
 
 
 def refusals(project: Path) -> tuple[StackReport, ...]:

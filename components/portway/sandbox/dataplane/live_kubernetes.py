@@ -27,6 +27,7 @@ from portway.sandbox.dataplane.kubernetes_objects import (
 from portway.sandbox.dataplane.kubernetes_scaling import Scaler, scaler_of
 from portway.sandbox.dataplane.live_nodes import Disks, NodePools
 from portway.sandbox.dataplane.live_objects import LiveObjects, Refused, path_of
+from portway.sandbox.dataplane.live_operators import Operators
 from portway.sandbox.dataplane.live_pods import Kubelet, LivePod
 from portway.sandbox.dataplane.prometheus import Target
 from portway.sandbox.dataplane.proxy import UpstreamFailed, forward
@@ -48,6 +49,7 @@ class LiveKubernetes:
         self._kubelet = Kubelet(context, self._objects)
         self._pools = NodePools(context, self._objects)
         self._disks = Disks(self._objects)
+        self._operators = Operators(self._objects)
         self._balancers: dict[str, Balancer] = {}
         self._network = Network(context, self._pods_behind)
         self._contexts: dict[str, set[str]] = {}
@@ -110,6 +112,7 @@ class LiveKubernetes:
         self._kubelet.reconcile()
         await self._pools.reconcile()
         await self._disks.reconcile()
+        await self._operators.reconcile()
         world = self._objects.world()
         services = world.of(SERVICE)
         await self._balance(

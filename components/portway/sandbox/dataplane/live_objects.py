@@ -38,6 +38,7 @@ WATCHED: Mapping[tuple[str, str], str] = {
     ("networking.k8s.io/v1", "NetworkPolicy"): "networkpolicies",
     ("keda.sh/v1alpha1", "ScaledObject"): "scaledobjects",
     ("http.keda.sh/v1beta1", "InterceptorRoute"): "interceptorroutes",
+    ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"): "leaderworkersets",
 }
 
 

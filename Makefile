@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 
-.PHONY: setup engine kubernetes demo test test-long fix golden inventory claims mutation mutation-all corpus sandbox-up sandbox-down clean
+.PHONY: setup engine kubernetes demo test built static test-long fix golden inventory claims mutation mutation-all corpus sandbox-up sandbox-down clean
 
 setup:
 	@$(or $(PYTHON),python3) tools/bootstrap.py
@@ -18,13 +18,19 @@ kubernetes: setup
 demo: engine
 	@$(BIN)/portway demo
 
-test: engine
+# The engine and the control plane are built while the checks that need neither run.
+test: setup
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line built static
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+built: engine
 	@$(BIN)/python -m portway.sandbox.controlplane ensure --if-possible
+
+static: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-long: engine
 	$(BIN)/python -m pytest -m long

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from support.sandbox_project import SandboxProject, start, stop
+from support.sandbox_project import SandboxProject, portway, start, stop
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
 
@@ -32,6 +32,21 @@ STORES = {
     "few.prod.cloud-run": ("gcp:firestore/database:Database", "few-prod-meter"),
     "few.prod.kubernetes": ("kubernetes:core/v1:PersistentVolumeClaim", "few-prod/few-prod-meter"),
 }
+
+INSIDE = "its meter is inside the cluster and answers nobody outside"
+READ_BACK: dict[str, tuple[dict[str, int] | None, str | None]] = {
+    "few.prod.cloud-run": ({"used": 3, "limit": 3}, None),
+    "few.prod.kubernetes": (None, INSIDE),
+}
+
+
+def used(project: SandboxProject, stack: str) -> tuple[dict[str, int] | None, str | None]:
+    """What ``portway status`` says of the requests of the month, and why it says nothing."""
+    done = portway(project.folder, "status", stack, "--json")
+    assert done.returncode == 0, done.stderr
+    said: Any = json.loads(done.stdout)
+    meter: Any = said["meter"]
+    return meter and meter["requests"], said["meter_unread"]
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +91,8 @@ def test_the_fourth_request_of_a_budget_of_three_is_refused_before_the_model_is_
     assert (refused.value.status_code, refused.value.code) == (429, "insufficient_quota")
     kind, name = STORES[stack]
     assert [row.key.id.endswith(name) for row in project.store.all(type=kind)] == [True]
+    meter, unread = used(project, stack)
+    assert (meter, unread) == READ_BACK[stack]
     gone = project.pulumi("destroy", "--yes", "--stack", stack)
     assert gone.returncode == 0, f"{gone.stdout[-4000:]}\n{gone.stderr[-4000:]}"
     assert project.store.all(type=kind) == []

@@ -2,12 +2,14 @@
 
 import json
 import time
+from collections import Counter
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
+from support.command_line import CommandLine
 from support.sandbox_project import STACKS, SandboxProject
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
@@ -29,6 +31,11 @@ def say(outputs: dict[str, Any]) -> str | None:
     """The whole answer to ``MESSAGES``, not streamed."""
     answer = client(outputs).chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=24)
     return answer.choices[0].message.content
+
+
+@pytest.fixture
+def portway(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    return CommandLine(monkeypatch, capsys)
 
 
 @pytest.fixture(params=STACKS)
@@ -118,6 +125,43 @@ def test_bad_bodies_are_400_with_the_same_error_objects_on_all_three(
     first, *others = (_bad_bodies(deployed.outputs(stack)) for stack in STACKS)
     assert {status for status, _ in first} == {400}
     assert others == [first, first]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_status_counts_exactly_what_was_asked_whatever_keeps_the_counts(
+    stack: str, deployed: SandboxProject, portway: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(deployed.folder)
+    outputs = deployed.outputs(stack)
+    before = portway("status", stack, "--json").json
+    asked = client(outputs)
+    for _ in range(2):
+        asked.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=6)
+    with asked.chat.completions.create(
+        model=MODEL, messages=MESSAGES, max_tokens=6, stream=True
+    ) as stream:
+        assert list(stream)
+    with pytest.raises(openai.AuthenticationError):
+        client(outputs, "pw-wrong").chat.completions.create(model=MODEL, messages=MESSAGES)
+    with pytest.raises(openai.BadRequestError):
+        asked.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=10**9)
+    asked.models.list()  # asks no model: not counted
+    deadline = time.monotonic() + 20  # the last line is written a moment after its answer
+    while (after := portway("status", stack, "--json").json)["requests"] < before["requests"] + 5:
+        assert time.monotonic() < deadline
+    errors: Counter[str] = Counter(after["errors"])
+    errors.subtract(before["errors"])
+    assert (after["requests"] - before["requests"], +errors) == (
+        5, {"invalid_api_key": 1, "context_length_exceeded": 1},
+    )  # fmt: skip
+    assert after["tokens"]["output"] - before["tokens"]["output"] == 18
+    read = after["tokens"]["input"] - before["tokens"]["input"]
+    assert read > 0
+    assert read % 3 == 0
+    assert 0 < after["first_token_seconds"]["p50"] <= after["first_token_seconds"]["p95"] < 10
+    assert (after["instances"], after["target"]) == (1, stack.rpartition(".")[2])
+    assert (after["model"], after["endpoint"]) == (MODEL, outputs["endpoint"])
+    assert outputs["apiKey"] not in json.dumps(after)
 
 
 @pytest.mark.parametrize("stack", STACKS)

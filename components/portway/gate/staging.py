@@ -17,6 +17,9 @@ from portway.gate.lookups import ENTRY, SEEN, entry_text
 _FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line \d+.*\n(?:    .*\n)*', re.M)
 _OURS = (ENTRY, "gate/lookups.py", "<frozen runpy>", "engine/program.py")
 _MANY = 5
+_PROVIDER = "portway"
+_COMPONENTS = Path(__file__).resolve().parents[2]
+"""The folder of our own component provider: the one plugin that a program may bring, as it is here."""
 
 
 def stage(project: Path, into: Path) -> None:
@@ -77,8 +80,19 @@ def _close(file: Path) -> None:
     main = settings.get("main")
     settings["main"] = ENTRY
     file.with_name(ENTRY).write_text(entry_text(None if main is None else str(main)), "utf-8")
-    settings.pop("plugins", None)
+    named = settings.pop("plugins", None)
+    if _names_ours(named, settings.get("packages")):
+        settings["plugins"] = {"providers": [{"name": _PROVIDER, "path": str(_COMPONENTS)}]}
     part = file.with_suffix(".part")
     with part.open("w", encoding="utf-8") as written:
         yaml.dump(settings, written)
     shutil.move(part, file)
+
+
+def _names_ours(plugins: object, packages: object) -> bool:
+    """Whether a program says that it uses our component provider, and there is one to use."""
+    listed: object = plugins.get("providers") if isinstance(plugins, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - YAML
+    rows = cast("list[object]", listed) if isinstance(listed, list) else []
+    names = [cast("dict[str, object]", one).get("name") for one in rows if isinstance(one, dict)]
+    asks = _PROVIDER in names or (isinstance(packages, dict) and _PROVIDER in packages)
+    return asks and (_COMPONENTS / "PulumiPlugin.yaml").is_file()

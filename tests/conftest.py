@@ -8,8 +8,11 @@ settings.load_profile("same-every-time")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long groups first: one that begins last would leave the other worker with nothing to do."""
+    """The long ones first, or one worker would end with nothing to do; a module's deployment once."""
     items.sort(key=_is_short)
+    for item in items:
+        if not _is_short(item) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def _is_short(item: pytest.Item) -> bool:

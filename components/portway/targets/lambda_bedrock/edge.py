@@ -47,9 +47,13 @@ def rest_edges(
     )
 
 
-def url_permissions(principals: tuple[str, ...], url_auth: str) -> Iterator[UrlPermission]:
-    """A function URL made since October 2025 needs both (Lambda, urls-auth)."""
-    for number, principal in enumerate(principals, start=1):
+def url_permissions(invokers: tuple[str, ...]) -> Iterator[UrlPermission]:
+    """Who may call the URL: the invokers, or everybody where there are none and keys decide.
+
+    A function URL made since October 2025 needs both (Lambda, urls-auth).
+    """
+    url_auth = "AWS_IAM" if invokers else "NONE"
+    for number, principal in enumerate(invokers or ("*",), start=1):
         yield UrlPermission(
             statement_id=f"url-{number}",
             action="lambda:InvokeFunctionUrl",

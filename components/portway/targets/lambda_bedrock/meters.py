@@ -218,7 +218,13 @@ def _edge(plan: LambdaBedrockPlan) -> Iterator[Meter]:
             "api", "requests", "api-requests", plan.region, 1 / MICRO, most,
             assumed="an answer is shorter than 10 MB, so that it is one request",
         )  # fmt: skip
-        for part in ("api", *(["every"] * 3), "deployment", "stage", *(["throttle"] * len(edge.throttles))):
+        for part in (
+            "api",
+            *(["every"] * 3),
+            "deployment",
+            "stage",
+            *(["throttle"] * len(edge.throttles)),
+        ):
             yield NoCharge(part, "API", "billed with the requests of the API")
         for _ in edge.firewalls:
             yield Fixed("firewall", "web ACL", "acl", plan.region, Decimal(1))

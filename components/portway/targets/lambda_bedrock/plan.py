@@ -1,7 +1,7 @@
 """Spec and placement to the Lambda and Bedrock resources that honour them. Pure."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from portway.bundle import PACKAGE, WRAPPER, runtime_digest
 from portway.errors import Refused
@@ -74,30 +74,21 @@ def _plan(
 ) -> LambdaBedrockPlan:
     names = Names(spec.name, placement.environment)
     has_keys = spec.access.auth == "api-key"
-    function = names.physical(limit=64)
+    function, region = names.physical(limit=64), placement.region
     log_group = f"/aws/lambda/{function}"
     secrets = _secrets(names, options) if has_keys else ()
     aliases = _aliases(spec)
-    url_auth = "NONE" if has_keys else "AWS_IAM"
     role, tables = names.physical("lambda", limit=64), guard.table_of(names, meter)
-    metered = _metered(names, model, placement.region, meter, tables)
-    tags, principals = names.cost_labels(model.id), ("*",) if has_keys else options.invokers
+    tags = names.cost_labels(model.id)
     timeout = min(spec.timeout_seconds + GRACE_SECONDS, refusals.MAX_TIMEOUT_SECONDS)
     edges = rest_edges(spec, names, options, timeout)
-    told = _environment(spec, model, offer, options, secrets)
+    told = {
+        **_environment(spec, model, offer, options, secrets),
+        **_metered(names, model, region, meter, tables),
+        **metric_variables(names, options),
+    }
     return LambdaBedrockPlan(
-        target=TARGET_NAME,
-        service=spec.name,
-        environment=placement.environment,
-        region=placement.region,
-        model=model.id,
-        model_identity=identity_on_bedrock(model, placement.region),
-        boundary=spec.residency,
-        monthly_budget_usd=None if spec.budget is None else spec.budget.monthly_usd,
-        auth=spec.access.auth,
-        keys=placement.keys if has_keys else (),
-        meter=meter,
-        alert_emails=() if spec.budget is None else spec.budget.alert_emails,
+        **_of_every_target(spec, model, placement, meter),
         make_provider="aws:region" not in placement.settings,
         tags=tags,
         function_name=function,
@@ -109,27 +100,48 @@ def _plan(
         memory_mb=options.memory_mb,
         runtime=RUNTIME,
         handler=f"{PACKAGE}.main.handler",
-        environment_variables={**told, **metered, **metric_variables(names, options)},
+        environment_variables=told,
         timeout_seconds=timeout,
         reserved_concurrency=spec.scaling.max * spec.scaling.concurrency,
         publish=bool(aliases),
         aliases=aliases,
         qualifier=ALIAS if aliases else None,
-        url_auth_type=url_auth,
-        permissions=() if edges else tuple(url_permissions(principals, url_auth)),
+        url_auth_type="NONE" if has_keys else "AWS_IAM",
+        permissions=() if edges else tuple(url_permissions(options.invokers)),
         rest_edges=edges,
         statements=(
-            *model_statements(offer, placement.region, options, ("stack", tags["stack"])),
-            *own_statements(placement.region, log_group, secrets, tables, options),
+            *model_statements(offer, region, options, ("stack", tags["stack"])),
+            *own_statements(region, log_group, secrets, tables, options),
         ),
-        cost_profiles=cost_profiles(offer, names, placement.region, options),
+        cost_profiles=cost_profiles(offer, names, region, options),
         kms_key_arn=options.kms_key_arn,
-        dashboards=dashboards(names, model.id, told["PORTWAY_UPSTREAM"], placement.region, options),
+        dashboards=dashboards(names, model.id, told["PORTWAY_UPSTREAM"], region, options),
         tables=tables,
-        guards=guard.guards_of(spec, names, placement.region, role, options),
+        guards=guard.guards_of(spec, names, region, role, options),
         runtime_sha256=runtime_digest(),
-        notes=tuple(_notes(spec, offer, placement.region, options)),
+        notes=tuple(_notes(spec, offer, region, options)),
     )
+
+
+def _of_every_target(
+    spec: InferenceServiceSpec, model: Model, placement: Placement, meter: MeterPlan | None
+) -> dict[str, Any]:
+    """The fields that the plan of any target has."""
+    budget = spec.budget
+    return {
+        "target": TARGET_NAME,
+        "service": spec.name,
+        "environment": placement.environment,
+        "region": placement.region,
+        "model": model.id,
+        "model_identity": identity_on_bedrock(model, placement.region),
+        "boundary": spec.residency,
+        "monthly_budget_usd": None if budget is None else budget.monthly_usd,
+        "auth": spec.access.auth,
+        "keys": placement.keys if spec.access.auth == "api-key" else (),
+        "meter": meter,
+        "alert_emails": () if budget is None else budget.alert_emails,
+    }
 
 
 def _secrets(names: Names, options: LambdaBedrockOptions) -> tuple[KeySecret, ...]:

@@ -65,7 +65,6 @@ def copied(project: Path, move: Move, say: Callable[[str], object]) -> Generator
         control.start(shown, say)
         yield shown
     finally:
-        control.stop(shown)
         _remove(folder)
 
 

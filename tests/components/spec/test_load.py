@@ -34,6 +34,7 @@ def test_a_stack_is_its_spec_and_its_placement(desk: Desk) -> None:
         "environment": "prod",
         "cluster": None,
         "keys": ("1",),
+        "door": None,
         "options": {},
         "settings": {"paper:colour": "white", "paper:tray": '{"size":4,"is_open":true}'},
     }

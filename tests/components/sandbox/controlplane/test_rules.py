@@ -276,9 +276,18 @@ def test_kinds_are_found_by_group_version_and_kind() -> None:
     assert [is_built_in(*kind) for kind in known] == [True] * 3
     assert [is_built_in(*kind) for kind in other] == [False] * 4
     assert set(shipped_crds()) == {
-        "keda.sh/v1alpha1/ScaledObject",
+        "gateway.networking.k8s.io/v1/HTTPRoute",
+        "gateway.networking.k8s.io/v1beta1/ReferenceGrant",
         "http.keda.sh/v1beta1/InterceptorRoute",
+        "inference.networking.k8s.io/v1/InferencePool",
+        "keda.sh/v1alpha1/ScaledObject",
+        "kueue.x-k8s.io/v1beta2/LocalQueue",
+        "leaderworkerset.x-k8s.io/v1/LeaderWorkerSet",
+        "monitoring.coreos.com/v1/PodMonitor",
         "monitoring.coreos.com/v1/PrometheusRule",
+        "monitoring.coreos.com/v1/ServiceMonitor",
+        "networking.gke.io/v1/GCPBackendPolicy",
+        "networking.gke.io/v1/HealthCheckPolicy",
     }
 
 

@@ -7,11 +7,10 @@ guide, "Invoke a model with the OpenAI Chat Completions API").
 import os
 import socket
 import ssl
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from .aws import find_credentials, signed_headers
+from .aws import Frozen, find_credentials, signed_headers
 from .bedrock_errors import by_code
 from .config import Config
 from .errors import WireError, internal, unavailable
@@ -38,7 +37,9 @@ class BedrockOpenAI(HttpUpstream):
 
     chat_path = "/openai/v1/chat/completions"
 
-    def __init__(self, config: Config, origin: str, credentials: Any) -> None:  # noqa: ANN401 - the SDK's
+    def __init__(
+        self, config: Config, origin: str, credentials: Callable[[], Frozen | None]
+    ) -> None:
         if config.bedrock_model is None or config.aws_region is None:
             raise internal("no Bedrock model or no region is configured")
         parts = urlsplit(origin)
@@ -92,9 +93,7 @@ class BedrockOpenAI(HttpUpstream):
     def _signed(
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> dict[str, str]:
-        scheme = "http" if self._tls is None else "https"
-        url = f"{scheme}://{self._host}{path}"
-        return signed_headers(self._credentials, self._region, method, url, headers, body)
+        return signed_headers(self._credentials(), self._region, method, path, headers, body)
 
     def _refused(self, status: int, error: object, headers: dict[str, str]) -> WireError:
         code = headers.get("x-amzn-errortype", "").partition(":")[0]

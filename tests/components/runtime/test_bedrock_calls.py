@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portway.runtime import retry
+from portway.runtime.aws import Frozen
 from portway.runtime.bedrock import BedrockClient, BedrockUpstream
 from portway.runtime.bedrock_openai import BedrockOpenAI
 from portway.runtime.bedrock_settings import BedrockSettings, read_bedrock
@@ -245,6 +246,16 @@ def served() -> Generator[list[Native], None, None]:
 
 
 KEYS = Credentials("AKIDEXAMPLE", "secret", "token")
+
+
+def ours() -> Frozen:
+    return Frozen("AKIDEXAMPLE", "secret", "token")
+
+
+def nobody() -> None:
+    return None
+
+
 COMPLETION = {
     "id": "x", "object": "chat.completion", "created": 1, "model": "m",
     "choices": [{"index": 0, "finish_reason": "stop", "message": {
@@ -264,7 +275,7 @@ def test_the_openai_endpoint_is_asked_with_a_signature_and_answers_pass(
     fake = native(
         served, (200, {"content-type": "application/json"}, json.dumps(COMPLETION).encode())
     )
-    answer = BedrockOpenAI(CONFIG, fake.url, KEYS).complete(request(), Cancellation())
+    answer = BedrockOpenAI(CONFIG, fake.url, ours).complete(request(), Cancellation())
     message = answer["choices"][0]["message"]
     assert (message["content"], message["reasoning_content"]) == ("Paris", "Easy.")
     path, headers, body = fake.seen[0]
@@ -307,7 +318,7 @@ def test_the_openai_endpoint_streams_after_a_throttle(served: list[Native]) -> N
         _delta("ris", "stop"),
     ]
     fake = native(served, throttle, (200, {}, _events(*pieces, {"choices": [], "usage": {}})))
-    found = list(BedrockOpenAI(CONFIG, fake.url, KEYS).stream(request(stream=True), Cancellation()))
+    found = list(BedrockOpenAI(CONFIG, fake.url, ours).stream(request(stream=True), Cancellation()))
     deltas = [piece["choices"][0]["delta"] for piece in found if piece["choices"]]
     assert "".join(delta.get("reasoning_content", "") for delta in deltas) == "Easy."
     assert "".join(delta.get("content", "") for delta in deltas) == "Paris"
@@ -330,7 +341,7 @@ def test_its_refusals_are_those_of_converse(
 ) -> None:
     fake = native(served, (status, headers, b'{"message": "arn:aws:iam::123456789012:role/x"}'))
     with pytest.raises(WireError) as told:
-        BedrockOpenAI(CONFIG, fake.url, KEYS).complete(request(), Cancellation())
+        BedrockOpenAI(CONFIG, fake.url, ours).complete(request(), Cancellation())
     assert (told.value.status, told.value.code) == expected
 
 
@@ -339,7 +350,7 @@ def test_without_credentials_the_request_fails_and_says_nothing_of_them(
 ) -> None:
     fake = native(served)
     with pytest.raises(WireError) as told:
-        BedrockOpenAI(CONFIG, fake.url, None).complete(request(), Cancellation())
+        BedrockOpenAI(CONFIG, fake.url, nobody).complete(request(), Cancellation())
     assert (told.value.status, fake.seen) == (500, [])
 
 

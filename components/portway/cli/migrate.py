@@ -157,11 +157,21 @@ def command(
     if way == "plan":
         _print_plan(asked, plan)
         context.exit(1 if plan.objections else 0)
+    if plan.objections and way in {"go", "rehearse"}:
+        context.exit(_objected(asked, plan))
     if way == "rehearse":
         from portway.cli.migrate_rehearse import rehearsed  # noqa: PLC0415 - needs Pulumi
 
         context.exit(rehearsed(asked, plan))
     context.exit(_carried_out(asked, plan))
+
+
+def _objected(asked: Asked, plan: MovePlan) -> int:
+    for text in plan.objections:
+        say(f"- {text}", no_color=asked.no_color, err=True)
+    said = "Nothing was done: the move must not begin."
+    say(said, no_color=asked.no_color, err=True, fg="red")
+    return 1
 
 
 def _one_way(ways: dict[str, bool]) -> str:
@@ -216,16 +226,6 @@ def _carried_out(asked: Asked, plan: MovePlan) -> int:
     from portway.portability.migrate import run  # noqa: PLC0415 - as above
 
     _may(asked, plan, asked.kept.newest())
-    if asked.way == "go" and plan.objections:
-        for text in plan.objections:
-            say(f"- {text}", no_color=asked.no_color, err=True)
-        say(
-            "Nothing was done: the move must not begin.",
-            no_color=asked.no_color,
-            err=True,
-            fg="red",
-        )
-        return 1
     if not _agreed(asked, plan):
         return 1
     place = Workplace(asked.project, plan, asked.backend, asked.prompts)

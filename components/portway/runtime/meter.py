@@ -136,6 +136,7 @@ class Meter:
         self._alone: dict[str, Amounts] = {}
         self._away_until = float("-inf")
         self._logged_at = float("-inf")
+        self._reached: set[tuple[str, str]] = set()
 
     def reserve(self, chat: ChatRequest, body_bytes: int) -> Reservation:
         """Reserve the most that a request can use.
@@ -285,6 +286,12 @@ class Meter:
 
     def _spent(self, limit: str, month: str, most: Amounts) -> WireError:
         begins = month_begins(month)
+        with self._lock:
+            is_first = (month, limit) not in self._reached
+            self._reached.add((month, limit))
+        if is_first:
+            most_allowed = _told(limit, self.settings.limits[limit])
+            write_event("meter_limit_reached", "ERROR", limit=most_allowed, month=month)
         return quota_spent(
             "You exceeded the budget of this service: "
             f"{_told(limit, self.settings.limits[limit])} in {begins:%B %Y} (UTC), of which less is "

@@ -212,6 +212,19 @@ def test_a_model_that_uses_more_than_it_could_is_believed_and_logged(
     )
 
 
+def test_a_limit_that_refuses_is_logged_once_a_month(capsys: pytest.CaptureFixture[str]) -> None:
+    bench = Bench(tokens=1)
+    for _ in range(3):
+        assert bench.refused().code == "insufficient_quota"
+    (line,) = capsys.readouterr().out.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["limit"], said["month"]) == (
+        "meter_limit_reached",
+        "1 token",
+        MONTH,
+    )
+
+
 class TestRefusingWithoutTheStore:
     def test_the_client_is_told_to_come_back_and_the_operator_why(
         self, capsys: pytest.CaptureFixture[str]

@@ -103,7 +103,9 @@ def test_the_request_after_the_last_is_refused_before_the_model_is_asked(
         ask(caller)
         with pytest.raises(openai.RateLimitError) as caught:
             ask(caller)
-        lines = [runtime.next_line() for _ in range(3)]
+        *lines, reached, refused = [runtime.next_line() for _ in range(4)]
+    assert (reached["event"], reached["limit"]) == ("meter_limit_reached", "2 requests")
+    lines.append(refused)
     assert caught.value.code == "insufficient_quota"
     assert caught.value.type == "insufficient_quota"
     assert "x-should-retry" in caught.value.response.headers

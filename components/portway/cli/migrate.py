@@ -240,7 +240,7 @@ def _carried_out(asked: Asked, plan: MovePlan) -> int:
         tell = stack.enter_context(follower(no_color=asked.no_color))
         try:
             outcome = run(journal, tools, lambda told: (tell(told), log(told)))
-        except PortwayError:
+        except (PortwayError, KeyboardInterrupt):
             _say_ways(asked)
             raise
     if asked.as_json:

@@ -1,17 +1,20 @@
 """Stacks as the engine sees them: gated, brought to rest, brought up and taken down for a migration."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
+
+from pulumi.automation.errors import CommandError
 
 from portway.engine.evidence import Decisions, Evidence, resources
 from portway.engine.recover import Unresolved
 from portway.engine.recovery import Recovery, plan_recovery
 from portway.engine.stack import Outcome, Pack, Stack
 from portway.engine.state import NoStack, NoState, State
-from portway.errors import Findings
+from portway.errors import Findings, Missing
 from portway.gate.run import (
     DEADLINE_SECONDS,
     PACKS,
@@ -105,12 +108,14 @@ class EngineCloud:
     def up(self, stack: str) -> None:
         """As ``world.Cloud``."""
         self._ends.clear()
-        _succeeded(stack, "update", self._stack(stack).up(self.packs()))
+        with _words(stack):
+            _succeeded(stack, "update", self._stack(stack).up(self.packs()))
 
     def destroy(self, stack: str) -> None:
         """As ``world.Cloud``; the stack itself stays, empty, with its history."""
         self._ends.clear()
-        _succeeded(stack, "destroy", self._stack(stack).destroy())
+        with _words(stack):
+            _succeeded(stack, "destroy", self._stack(stack).destroy())
 
     def end(self, stack: str) -> End | None:
         """As ``world.Cloud``; remembered until something is changed from here."""
@@ -124,7 +129,8 @@ class EngineCloud:
         return [Pack(folder / name, configured.get(name)) for name in PACKS]
 
     def _end(self, stack: str) -> End | None:
-        outputs = self._stack(stack).outputs()
+        with _words(stack):
+            outputs = self._stack(stack).outputs()
         if not outputs.get("endpoint"):
             return None
         return End(
@@ -150,6 +156,22 @@ class EngineCloud:
             if not any(lock.alive for lock in seen.locks) or time.monotonic() > end_seconds:
                 return made, seen, document
             time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def _words(stack: str) -> Generator[None]:
+    """What the engine's command line says when it fails may hold outputs: it is not passed on.
+
+    Raises:
+        Missing: it failed.
+    """
+    try:
+        yield
+    except CommandError as error:
+        kind = type(error).__name__
+        raise Missing(
+            f"{stack}: the engine cannot work with the stack ({kind}); `pulumi stack --stack {stack}` says why"
+        ) from None
 
 
 class SystemClock:

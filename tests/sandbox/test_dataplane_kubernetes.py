@@ -128,6 +128,16 @@ def test_replicas_share_the_requests_and_follow_the_number_wanted(quick: Sandbox
     assert eventually(lambda: not answers(f"{address}/environment"))
 
 
+def test_a_private_service_has_no_address_outside_its_cluster(quick: Sandbox) -> None:
+    given = small(quick)
+    service = given.expose()
+    assert quick.cloud.wait(given.deploy()).ready
+    address = f"{quick.cloud.endpoint(service)}/environment"
+    assert eventually(lambda: answers(address))
+    given.expose(kind="ClusterIP")
+    assert eventually(lambda: not answers(address))
+
+
 def test_a_container_that_ends_is_started_again(quick: Sandbox) -> None:
     given = small(quick)
     address = quick.cloud.endpoint(given.expose())

@@ -322,10 +322,10 @@ class KubernetesChat:
         """Create or update the Deployment."""
         return self._put("apps/v1:Deployment", "chat", self.deployment)
 
-    def expose(self) -> Key:
-        """Create the Service of type LoadBalancer."""
+    def expose(self, kind: str = "LoadBalancer") -> Key:
+        """Create the Service of that type, or change it."""
         spec = {
-            "type": "LoadBalancer",
+            "type": kind,
             "selector": {"app": "chat"},
             "ports": [{"port": 8080, "targetPort": "http"}],
         }

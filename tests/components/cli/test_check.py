@@ -173,6 +173,7 @@ def test_checking_planning_and_pricing_import_no_pulumi() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    assert ran.stderr.splitlines() == [
+    told = [line for line in ran.stderr.splitlines() if " rates used are older than " not in line]
+    assert told == [
         "check 0", "plan 0", "models 0", "price 0", "rates 0", "[]",
     ]  # fmt: skip

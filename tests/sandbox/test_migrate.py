@@ -79,7 +79,9 @@ def of_stack(project: SandboxProject, stack: str) -> list[str]:
 
 
 def no_orphan_and_nothing_twice(project: SandboxProject) -> None:
-    assert made_more_than_once(project.store) == set()
+    # new weights are a new version of the door's secret, made before the old one goes
+    twice = {urn for urn in made_more_than_once(project.store) if f":{DOOR}::" not in urn}
+    assert twice == set()
     assert unsettled(Layout.of_project(project.folder), project.store) == {}
 
 

@@ -38,6 +38,10 @@ DOOR_FILE = f"""config:
   portway:door: {{kind: cloud-run, region: europe-west4, weights: {{{SOURCE}: 100}}}}
   gcp:project: acme-inference
 """
+SPEC_FILE = "stacks/specs/chat.yaml"
+SCALING = "{min: 1, max: 2, concurrency: 8}"
+ROOMY = "{min: 1, max: 1, concurrency: 64}"
+"""Every end has room for all clients at once: 429 would be right, and is not what is looked for."""
 LENIENT = ("--max-slower", "1000")
 """What else the machine has to do says nothing about an end."""
 CLIENTS = 50
@@ -55,7 +59,9 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def living(tmp_path_factory: pytest.TempPathFactory) -> Generator[SandboxProject]:
     """A running sandbox with the source and the door."""
-    more = {f"stacks/Pulumi.{DOOR}.yaml": DOOR_FILE}
+    roomy = (ROOT / SPEC_FILE).read_text().replace(SCALING, ROOMY)
+    assert ROOMY in roomy
+    more = {f"stacks/Pulumi.{DOOR}.yaml": DOOR_FILE, SPEC_FILE: roomy}
     project = start(tmp_path_factory.mktemp("migrate") / "project", more)
     for stack in (SOURCE, DOOR):
         assert project.pulumi("stack", "init", stack).returncode == 0

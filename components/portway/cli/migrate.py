@@ -38,7 +38,7 @@ class Asked:
     events: Path | None
     prompts: Path | None
     backend: str | None
-    clients: int
+    clients: int | None
     as_json: bool
     no_color: bool
 
@@ -121,9 +121,8 @@ def _ways() -> list[click.Option]:
 @click.option(
     "--clients",
     type=click.IntRange(1, 200),
-    default=20,
-    show_default=True,
-    help="With --rehearse: how many clients ask all the time.",
+    help="With --rehearse: how many clients ask all the time; default: half of what STACK_A is "
+    "declared to answer at once.",
 )
 @click.option("--backend", metavar="URL", help="Where the state is; default: as `portway recover`.")
 @output_options
@@ -131,7 +130,7 @@ def _ways() -> list[click.Option]:
 def command(
     context: click.Context, *, stack_a: str, stack_b: str, yes: bool, accept_identity: str | None,
     keep_source: bool | None, evacuate: bool, prompts: Path | None, events: Path | None,
-    max_errors: float, max_slower: float, min_likeness: float, clients: int, backend: str | None,
+    max_errors: float, max_slower: float, min_likeness: float, clients: int | None, backend: str | None,
     as_json: bool, no_color: bool, **ways: bool,
 ) -> None:  # fmt: skip
     """Move the service behind its front door from STACK_A to STACK_B without a failed request.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 def rehearsed(asked: "Asked", plan: MovePlan) -> int:
     """Rehearse, and say what to expect; returns the exit code: 0 where no client noticed."""
     plan = for_rehearsal(plan)
+    clients = asked.clients or _as_declared(plan)
 
     def tell_person(text: str) -> None:
         say(text, no_color=asked.no_color, err=True)
@@ -26,11 +27,11 @@ def rehearsed(asked: "Asked", plan: MovePlan) -> int:
         place = Workplace(copy, plan, backend_of(copy), asked.prompts)
         kept = Kept.of(copy, plan.move.service, plan.move.environment)
         with place.lease(kept) as lease, follower(no_color=asked.no_color) as tell:
-            found = rehearse(copy, plan, place.tools(lease), asked.clients, tell, tell_person)
+            found = rehearse(copy, plan, place.tools(lease), clients, tell, tell_person)
     if asked.as_json:
-        print_json(_document(found, plan, asked.clients))
+        print_json(_document(found, plan, clients))
     else:
-        _print(found, plan, asked)
+        _print(found, plan, clients, no_color=asked.no_color)
     return 0 if found.is_good else 1
 
 
@@ -54,14 +55,20 @@ def _document(found: Rehearsed, plan: MovePlan, clients: int) -> dict[str, objec
     }
 
 
-def _print(found: Rehearsed, plan: MovePlan, asked: "Asked") -> None:
-    on = console(no_color=asked.no_color)
+def _as_declared(plan: MovePlan) -> int:
+    """Clients that one warm instance has room for, beside the requests of the controller itself."""
+    scaling = plan.comparison.before.spec.scaling
+    return max(1, max(1, scaling.min) * scaling.concurrency // 2)
+
+
+def _print(found: Rehearsed, plan: MovePlan, clients: int, *, no_color: bool) -> None:
+    on = console(no_color=no_color)
     on.print(
         f"{plan.move.source} → {plan.move.destination}, in the sandbox: [bold]{found.outcome}[/]"
     )
     for step, seconds in found.seconds.items():
         on.print(f"  {step:<10} {seconds:6.1f} s")
-    on.print(f"{asked.clients} clients: {found.counts}")
+    on.print(f"{clients} clients: {found.counts}")
     if plan.at_most_usd_per_hour is not None:
         on.print(
             f"while both run: {plan.at_most_usd_per_hour:,.2f} USD an hour at most; here that would have "

@@ -59,7 +59,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def living(tmp_path_factory: pytest.TempPathFactory) -> Generator[SandboxProject]:
     """A running sandbox with the source and the door."""
-    roomy = (ROOT / SPEC_FILE).read_text().replace(SCALING, ROOMY)
+    roomy = (ROOT / SPEC_FILE).read_text().replace(SCALING, ROOMY).replace(" 2500}", " 20000}")
     assert ROOMY in roomy
     more = {f"stacks/Pulumi.{DOOR}.yaml": DOOR_FILE, SPEC_FILE: roomy}
     project = start(tmp_path_factory.mktemp("migrate") / "project", more)

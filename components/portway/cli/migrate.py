@@ -156,6 +156,8 @@ def command(
     if way == "plan":
         _print_plan(asked, plan)
         context.exit(1 if plan.objections else 0)
+    if way == "go":
+        refuse_another(asked.kept.newest(), plan.move)
     if plan.objections and way in {"go", "rehearse"}:
         context.exit(_objected(asked, plan))
     if way == "rehearse":

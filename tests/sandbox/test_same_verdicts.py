@@ -7,9 +7,9 @@ from textwrap import dedent
 
 import pytest
 
+from portway.gate.exported import read_states
 from portway.gate.record import Record, read_events
 from portway.gate.run import Policies, StackReport, Subject, Workshop, load_policies, run_gate
-from portway.gate.exported import read_states
 from portway.gate.state import judge_states
 from support.gate_workshop import workshop
 from support.packs import POLICIES

@@ -75,15 +75,18 @@ class VariableReader:
         self.faults: list[str] = []
 
     def text(self, name: str, meaning: str) -> str:
+        """The variable's value; without one a fault, and empty text."""
         value = self.env.get(name, "").strip()
         if not value:
             self.faults.append(f"{name} is not set; it must be {meaning}")
         return value
 
     def optional(self, name: str) -> str | None:
+        """The variable's value, None where it is not set or blank."""
         return self.env.get(name, "").strip() or None
 
     def integer(self, name: str, meaning: str, *, least: int, default: int | None = None) -> int:
+        """A whole number of at least ``least``; otherwise a fault, and ``least``."""
         given = self.optional(name)
         if given is None and default is not None:
             return default
@@ -96,6 +99,7 @@ class VariableReader:
         return least
 
     def seconds(self, name: str, meaning: str) -> float:
+        """A time above zero, in seconds; otherwise a fault, and one second."""
         given = self.optional(name)
         if given is None:
             self.faults.append(f"{name} is not set; it must be {meaning}")

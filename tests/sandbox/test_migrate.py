@@ -112,6 +112,7 @@ def killed_under_way(project: SandboxProject, source: str, destination: str, *wo
     psutil.wait_procs(started, timeout=60)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3 * LONGEST_SECONDS)
 def test_a_move_that_is_killed_goes_on_and_back_and_no_client_notices(
     living: SandboxProject, tmp_path: Path

@@ -21,7 +21,7 @@ demo: engine
 # The engine and the control plane are built while the checks that need neither run.
 test: setup
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line built static
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 built: engine
 	@$(BIN)/python -m portway.sandbox.controlplane ensure --if-possible

@@ -146,20 +146,31 @@ def test_a_budget_holds_an_eviction_back(cluster: Cluster) -> None:
     home = cluster.namespace("budget")
     pod = played(home, pool="budget")
     cluster.add_nodes(pod, "budget", 1)
-    budget = {
-        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-        "metadata": {"name": "app", "namespace": home},
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "app"}}},
-    }  # fmt: skip
-    cluster.apply(budget)
-    cluster.apply(deployed(pod, 2, minReadySeconds=5))
+    cluster.apply(deployed(pod, 2))
     assert eventually(lambda: cluster.phases(home) == ["Running", "Running"])
     ref = Ref("policy/v1", "PodDisruptionBudget", "app", home)
-    assert eventually(lambda: dig(cluster.api.get(ref), "status", "disruptionsAllowed") == 1)
-    names = [str(dig(each, "metadata", "name")) for each in cluster.pods(home)]
-    answers = [evict(cluster, home, name) for name in names]
-    assert [code for code, _ in answers] == [201, 429]
-    assert "Cannot evict pod as it would violate the pod's disruption budget" in answers[1][1]
+
+    def allowed() -> tuple[object, object]:
+        status = dig(cluster.api.get(ref), "status")
+        return dig(status, "currentHealthy"), dig(status, "disruptionsAllowed")
+
+    cluster.apply(budget(home, 0))
+    assert eventually(lambda: allowed() == (2, 0))
+    name = str(dig(cluster.pods(home)[0], "metadata", "name"))
+    code, answer = evict(cluster, home, name)
+    assert code == 429
+    assert "Cannot evict pod as it would violate the pod's disruption budget" in answer
+    cluster.apply(budget(home, 1))
+    assert eventually(lambda: allowed() == (2, 1))
+    assert evict(cluster, home, name)[0] == 201
+
+
+def budget(namespace: str, unavailable: int) -> dict[str, object]:
+    return {
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+        "metadata": {"name": "app", "namespace": namespace},
+        "spec": {"maxUnavailable": unavailable, "selector": {"matchLabels": {"app": "app"}}},
+    }  # fmt: skip
 
 
 def evict(cluster: Cluster, namespace: str, name: str) -> tuple[int, str]:

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from portway.sandbox import control
+from portway.sandbox.daemons import DAEMON
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Key, Row, Store
 from support.killing import Started, processes_of, until
@@ -30,7 +31,7 @@ def project(tmp_path: Path) -> Generator[Path]:
 
 
 def daemons(project: Path) -> list[psutil.Process]:
-    return [each for each in processes_of(project) if control.DAEMON in words_of(each)]
+    return [each for each in processes_of(project) if DAEMON in words_of(each)]
 
 
 def words_of(process: psutil.Process) -> list[str]:

@@ -27,8 +27,10 @@ CONFIGURATION = {
 # Neither cloud lets the caller name a version of a secret, and a random value is in no cloud at all.
 # A second version holds the same key as the first; `portway sandbox status` shows the one left over.
 # An action of a budget gets an id of Amazon's own: a second one attaches the same policy once more.
+# A dashboard gets an id of Google's own; a second one shows the same and costs nothing.
 NAMELESS = {
     "aws:budgets/budgetAction:BudgetAction",
+    "gcp:monitoring/dashboard:Dashboard",
     "gcp:secretmanager/secretVersion:SecretVersion",
     "aws:secretsmanager/secretVersion:SecretVersion",
     "random:index/randomPassword:RandomPassword",

@@ -10,6 +10,7 @@ _NOT_RUN = "can't run policy"
 _BROKE = "this rule broke ("
 _READS = frozenset({"read", "read-replacement", "refresh", "delete", "delete-replaced"})
 _PREFIX = "portway-"
+_ENDED = "resource monitor shut down"
 _FAILED = "preview failed"
 
 Event = Mapping[str, Any]
@@ -131,7 +132,7 @@ def read_events(events: Sequence[Event], errors: Iterable[str] = ()) -> Record:
         whole=frozenset(whole),
         reported=tuple(one for one in reported if not one.message.startswith(_BROKE)),
         not_run=tuple(one["message"].strip() for one in said if _was_not_run(one)),
-        errors=tuple(error for error in errors if error != _FAILED),
+        errors=causes(error for error in errors if error != _FAILED),
         broken=broken,
         texts=frozenset(text for one in _resources(events) for text in texts_of(one.get("new"))),
     )
@@ -186,6 +187,12 @@ def _only_holds(metadata: Event) -> bool:
 
 def _was_not_run(said: Event) -> bool:
     return _NOT_RUN in said.get("message", "")
+
+
+def causes(errors: Iterable[str]) -> tuple[str, ...]:
+    """The errors, but for a program's complaint that the engine has ended where another says why."""
+    said = tuple(errors)
+    return tuple(error for error in said if _ENDED not in error) or said
 
 
 def _reported(said: Event) -> Reported:

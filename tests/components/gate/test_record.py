@@ -142,3 +142,11 @@ def test_a_record_knows_what_its_stack_speaks_of() -> None:
         "inputs": {"context": "eu", "deep": [{"a": "https://api.example.eu"}, 4, None]},
     }
     assert read_events([made]).texts == {provider, "prod-eu", "eu", "https://api.example.eu"}
+
+
+def test_that_the_engine_has_ended_is_no_fault_of_its_own_where_another_says_why() -> None:
+    ended = "Exception: resource monitor shut down"
+    assert read_events([], ["chat cannot be made as written", ended]).errors == (
+        "chat cannot be made as written",
+    )
+    assert read_events([], [ended]).errors == (ended,)

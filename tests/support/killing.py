@@ -24,10 +24,17 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
+def _as_at_a_terminal() -> None:
+    """A shell's background jobs, tests among them, ignore the interrupt and would pass that on."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Started:
     """A command of ours in a process group of its own, with what it says in a file."""
 
     def __init__(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+        _as_at_a_terminal()
         self._said = folder / f"said-{time.monotonic_ns()}"
         with self._said.open("wb") as output:
             self.process = subprocess.Popen(

@@ -10,15 +10,22 @@ with warnings.catch_warnings():
 
 
 def findings(policy: str) -> list[str]:
-    """What parliament says of the policy, ``ISSUE: detail``, but for one thing it cannot judge.
+    """What parliament says of the policy, ``ISSUE: detail``, but for what it cannot judge.
 
     Bedrock's actions take any one of several kinds of resource; parliament asks for all of them.
     """
     return [
         f"{one.issue}: {one.detail}"
         for one in _parliament.analyze_policy_string(policy).findings
-        if one.issue != "RESOURCE_MISMATCH" or not _is_bedrock(one.detail)
+        if not _is_beyond_it(one.issue, one.detail)
     ]
+
+
+def _is_beyond_it(issue: str, detail: Any) -> bool:
+    """Its definitions are older than the condition key that holds a role to a guardrail."""
+    if issue == "UNKNOWN_CONDITION_FOR_ACTION":
+        return "bedrock:GuardrailIdentifier" in str(detail)
+    return issue == "RESOURCE_MISMATCH" and _is_bedrock(detail)
 
 
 def _is_bedrock(detail: list[dict[str, Any]]) -> bool:

@@ -72,7 +72,7 @@ def test_only_what_a_rule_must_know_is_refused(report: StackReport) -> None:
 
 def test_what_was_looked_up_is_said(report: StackReport) -> None:
     (hint,) = report.hints
-    assert "pulumi:pulumi:StackReference landing, gcp:kms/cryptoKey:CryptoKey key; " in hint
+    assert "gcp:kms/cryptoKey:CryptoKey key, pulumi:pulumi:StackReference landing; " in hint
 
 
 def test_the_programs_own_files_are_where_it_looks_for_them(tmp_path: Path) -> None:

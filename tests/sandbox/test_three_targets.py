@@ -159,7 +159,8 @@ def test_status_counts_exactly_what_was_asked_whatever_keeps_the_counts(
     assert read > 0
     assert read % 3 == 0
     assert 0 < after["first_token_seconds"]["p50"] <= after["first_token_seconds"]["p95"] < 10
-    assert (after["instances"], after["target"]) == (1, stack.rpartition(".")[2])
+    assert after["target"] == stack.rpartition(".")[2]
+    assert after["instances"] >= 1  # a function keeps as many as others asked it at once
     assert (after["model"], after["endpoint"]) == (MODEL, outputs["endpoint"])
     assert outputs["apiKey"] not in json.dumps(after)
 

@@ -38,7 +38,7 @@ def looked_up(staged: Path, stack: str) -> Iterator[str]:
         seen = (staged / SEEN).read_text("utf-8").splitlines()
     except FileNotFoundError:
         return
-    what = list(dict.fromkeys(seen))
+    what = sorted(set(seen))  # they come in the order in which the engine happened to ask
     more = f" and {len(what) - _MANY} more" if len(what) > _MANY else ""
     yield (
         f"{stack}: looked up elsewhere, so not known here: {', '.join(what[:_MANY])}{more}; "

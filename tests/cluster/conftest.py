@@ -10,6 +10,7 @@ from portway.sandbox.controlplane.cluster import RealCluster
 from portway.sandbox.controlplane.programs import Programs, ensure_programs, find_programs
 from portway.sandbox.layout import Layout
 from support.live_cluster import Cluster, can_build
+from support.openai_clients import close_clients
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,9 @@ def cluster(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Gen
         ended = real.stop()
         assert len(ended) == 5
         assert not [pid for pid in ended if psutil.pid_exists(pid)]
+
+
+@pytest.fixture(autouse=True)
+def openai_clients_end_with_the_test() -> Generator[None]:
+    yield
+    close_clients()

@@ -18,6 +18,7 @@ from portway.sandbox.controlplane.programs import Programs
 from portway.sandbox.controlplane.server import ServerApi
 from portway.sandbox.layout import Layout
 from support.live_cluster import condition, eventually
+from support.openai_clients import openai_client
 from support.sandbox_project import SandboxProject, portway, start, stop
 from support.sandbox_rows import PYTHON_IMAGE
 
@@ -69,7 +70,7 @@ def live_deployment(project: SandboxProject) -> Object | None:
 
 def answer(project: SandboxProject) -> str:
     outputs = project.outputs(STACK)
-    client = openai.OpenAI(base_url=f"{outputs['endpoint']}/v1", api_key=outputs["apiKey"])
+    client = openai_client(outputs["endpoint"], outputs["apiKey"], max_retries=2)
     question: list[Any] = [{"role": "user", "content": "How large is the Earth?"}]
     pieces = client.chat.completions.create(model=outputs["model"], messages=question, stream=True)
     return "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)

@@ -4,6 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
+from support.openai_clients import close_clients
 from support.sandbox_project import STACKS, SandboxProject, start, stop
 
 
@@ -23,3 +24,9 @@ def deployed(running: SandboxProject) -> SandboxProject:
         done = running.pulumi("up", "--yes", "--stack", stack)
         assert done.returncode == 0, f"{stack}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return running
+
+
+@pytest.fixture(autouse=True)
+def openai_clients_end_with_the_test() -> Generator[None]:
+    yield
+    close_clients()

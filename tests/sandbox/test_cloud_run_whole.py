@@ -5,10 +5,10 @@ from collections.abc import Generator
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from portway.sandbox.layout import Layout
+from support.openai_clients import openai_client
 from support.sandbox_project import SandboxProject, start, stop
 from support.sandbox_rows import Cloud
 
@@ -85,9 +85,7 @@ def rows(project: SandboxProject, kind: str) -> list[dict[str, Any]]:
 
 def test_the_model_answers_from_weights_that_lie_in_a_bucket(project: SandboxProject) -> None:
     outputs = project.outputs(STACK)
-    client = openai.OpenAI(
-        base_url=f"{outputs['endpoint']}/v1", api_key=outputs["apiKey"], max_retries=0, timeout=60
-    )
+    client = openai_client(outputs["endpoint"], outputs["apiKey"])
     answer = client.chat.completions.create(
         model=MODEL, messages=[{"role": "user", "content": "Name a river."}], max_tokens=8
     )

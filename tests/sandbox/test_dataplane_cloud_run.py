@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from portway.bundle import runtime_archive
 from portway.sandbox.store import Key, Status
+from support.openai_clients import openai_client
 from support.sandbox_daemon import Sandbox, sandbox
 from support.sandbox_rows import API_KEY, MODEL, PYTHON_IMAGE, CloudRunChat, one_container
 
@@ -90,7 +90,7 @@ def test_the_openai_client_is_answered_whole_and_in_pieces(
 ) -> None:
     running, _, key = chat
     publish(chat)
-    client = openai.OpenAI(base_url=f"{running.cloud.endpoint(key)}/v1", api_key=API_KEY)
+    client = openai_client(running.cloud.endpoint(key), API_KEY, max_retries=2)
     assert [model.id for model in client.models.list()] == [MODEL]
     whole = client.chat.completions.create(model=MODEL, messages=QUESTION)
     arrivals: list[float] = []
@@ -108,7 +108,7 @@ def test_a_client_that_leaves_ends_the_generation_in_the_model_server(
 ) -> None:
     running, _, key = chat
     publish(chat)
-    client = openai.OpenAI(base_url=f"{running.cloud.endpoint(key)}/v1", api_key=API_KEY)
+    client = openai_client(running.cloud.endpoint(key), API_KEY, max_retries=2)
     with client.chat.completions.create(model=MODEL, messages=QUESTION, stream=True) as stream:
         next(stream)
     log = running.layout.logs / "cloud-run-chat.log"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from portway.bundle import runtime_archive
 from portway.sandbox.store import Key
+from support.openai_clients import openai_client
 from support.sandbox_daemon import Sandbox, sandbox
 from support.sandbox_rows import API_KEY, MODEL, PYTHON_IMAGE, CloudRunChat, KubernetesChat
 
@@ -82,7 +82,7 @@ def test_the_openai_client_is_answered_with_what_cloud_run_would_say(
     chat: tuple[Sandbox, KubernetesChat, Key, Key],
 ) -> None:
     running, _, key, service = chat
-    client = openai.OpenAI(base_url=f"{running.cloud.endpoint(service)}/v1", api_key=API_KEY)
+    client = openai_client(running.cloud.endpoint(service), API_KEY, max_retries=2)
     whole = (
         client.chat.completions.create(model=MODEL, messages=QUESTION).choices[0].message.content
     )
@@ -95,7 +95,7 @@ def test_the_openai_client_is_answered_with_what_cloud_run_would_say(
     same.publish()
     other = same.deploy()
     assert running.cloud.wait(other).ready
-    client = openai.OpenAI(base_url=f"{running.cloud.endpoint(other)}/v1", api_key=API_KEY)
+    client = openai_client(running.cloud.endpoint(other), API_KEY, max_retries=2)
     again = (
         client.chat.completions.create(model=MODEL, messages=QUESTION).choices[0].message.content
     )

@@ -14,6 +14,7 @@ import pytest
 
 from portway.bundle import runtime_archive
 from portway.sandbox.store import Key
+from support.openai_clients import openai_client
 from support.sandbox_daemon import Sandbox, sandbox
 from support.sandbox_rows import API_KEY, MODEL, LambdaChat
 
@@ -104,7 +105,7 @@ def test_the_openai_client_is_answered_whole_and_in_pieces(
 ) -> None:
     _, deployed, address = chat
     deployed.publish()
-    client = openai.OpenAI(base_url=f"{address}/v1", api_key=API_KEY)
+    client = openai_client(address, API_KEY, max_retries=2)
     # The data plane sees new permissions within a tenth of a second, not at once.
     bearer = {"authorization": f"Bearer {API_KEY}"}
     models = f"{address}/v1/models"
@@ -131,7 +132,7 @@ def test_without_permission_for_that_model_there_is_no_answer(
 ) -> None:
     _, deployed, address = chat
     deployed.publish()
-    client = openai.OpenAI(base_url=f"{address}/v1", api_key=API_KEY, max_retries=0)
+    client = openai_client(address, API_KEY)
 
     def status() -> int:
         try:

@@ -14,6 +14,7 @@ from portway.engine.mirror import mirror
 from portway.engine.stack import Pack, Stack
 from portway.portability.door_stack import DeployedDoor
 from portway.sandbox.layout import Layout
+from support.openai_clients import openai_client
 from support.sandbox_project import STACKS, SandboxProject
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
@@ -50,9 +51,7 @@ def door(deployed: SandboxProject) -> Generator[DeployedDoor]:
 
 
 def client(door: DeployedDoor, key: str | None = None) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=f"{door.endpoint}/v1", api_key=key or door.api_key, max_retries=0, timeout=60
-    )
+    return openai_client(door.endpoint, key or door.api_key)
 
 
 def stream(door: DeployedDoor) -> str:

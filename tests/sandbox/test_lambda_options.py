@@ -11,6 +11,7 @@ import openai
 import pytest
 
 from portway.sandbox.layout import Layout
+from support.openai_clients import openai_client
 from support.sandbox_project import SandboxProject, start, stop
 from support.sandbox_rows import Cloud
 
@@ -77,12 +78,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Generator[SandboxProjec
 
 def client(project: SandboxProject, stack: str, retries: int = 0) -> openai.OpenAI:
     outputs = project.outputs(stack)
-    return openai.OpenAI(
-        base_url=f"{outputs['endpoint']}/v1",
-        api_key=outputs["apiKey"],
-        max_retries=retries,
-        timeout=60,
-    )
+    return openai_client(outputs["endpoint"], outputs["apiKey"], max_retries=retries)
 
 
 def ask(one: openai.OpenAI, stack: str, text: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import openai
 import pytest
 
+from support.openai_clients import openai_client
 from support.sandbox_project import SandboxProject, portway, start, stop
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
@@ -58,10 +59,7 @@ class Few:
     counted: int = 0
 
     def client(self) -> openai.OpenAI:
-        return openai.OpenAI(
-            base_url=f"{self.outputs['endpoint']}/v1", api_key=self.outputs["apiKey"],
-            max_retries=0, timeout=60.0,
-        )  # fmt: skip
+        return openai_client(self.outputs["endpoint"], self.outputs["apiKey"])
 
     def ask(self, tokens: int) -> str | None:
         answer = self.client().chat.completions.create(

@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from support.command_line import CommandLine
+from support.openai_clients import openai_client
 from support.sandbox_project import STACKS, SandboxProject
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
@@ -19,12 +20,7 @@ MESSAGES: Any = [{"role": "user", "content": "Name three rivers, and say why the
 
 
 def client(outputs: dict[str, Any], api_key: str | None = None) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=f"{outputs['endpoint']}/v1",
-        api_key=api_key or outputs["apiKey"],
-        max_retries=0,
-        timeout=60.0,
-    )
+    return openai_client(outputs["endpoint"], api_key or outputs["apiKey"])
 
 
 def say(outputs: dict[str, Any]) -> str | None:

@@ -29,7 +29,7 @@ class DeployedDoor:
         stack: Stack,
         packs: Sequence[Pack],
         *,
-        client: httpx.Client | None = None,
+        transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -38,13 +38,13 @@ class DeployedDoor:
         Args:
             stack: of the door, in the folder whose configuration the engine reads.
             packs: both of them.
-            client: how the door is asked; none of this machine's proxies are used by default.
+            transport: how the door is asked; by default over the network, and by no proxy.
             sleep: waits so many seconds.
             clock: counts seconds.
         """
         self._stack = stack
         self._packs = tuple(packs)
-        self._client = client or httpx.Client(trust_env=False, timeout=_ASK_SECONDS)
+        self._transport = transport
         self._sleep = sleep
         self._clock = clock
         self._outputs: Mapping[str, Any] = {}
@@ -203,7 +203,10 @@ class DeployedDoor:
         """
         headers = {"authorization": f"Bearer {self.api_key}"}
         try:
-            answer = self._client.get(f"{self.endpoint}{STATUS_PATH}", headers=headers)
+            with httpx.Client(
+                transport=self._transport, trust_env=False, timeout=_ASK_SECONDS
+            ) as client:
+                answer = client.get(f"{self.endpoint}{STATUS_PATH}", headers=headers)
             said: object = answer.json() if answer.status_code == _OK else None
         except (httpx.HTTPError, ValueError) as error:
             raise Missing(f"{self.stack} does not answer: {type(error).__name__}") from error

@@ -16,6 +16,17 @@ A, B, C = "chat.prod.cloud-run", "chat.prod.kubernetes", "chat.prod.lambda-bedro
 REFUSAL = {"enforcementLevel": "mandatory", "message": "[residency-…] leads to us-east-1"}
 
 
+class CountedTransport(httpx.MockTransport):
+    """Asks a paper door, and says when its connections are closed."""
+
+    def __init__(self, paper: "PaperDoor") -> None:
+        super().__init__(paper.answer)
+        self.paper = paper
+
+    def close(self) -> None:
+        self.paper.hung_up.append(self.paper.now)
+
+
 class PaperDoor:
     """The engine's stack and the door's own answers, of which `obeys_after` polls make it obey."""
 
@@ -32,6 +43,8 @@ class PaperDoor:
         self.slept: list[float] = []
         self.now = 0.0
         self.http_status = 200
+        self.asked: list[float] = []
+        self.hung_up: list[float] = []
 
     def refuse_unfinished(self) -> None:
         if self.unfinished_why:
@@ -56,6 +69,7 @@ class PaperDoor:
         return {"endpoint": "http://door.example", "apiKey": "pw-s3cret"}
 
     def answer(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(self.now)
         assert str(request.url) == "http://door.example/door/status"
         assert request.headers["authorization"] == "Bearer pw-s3cret"
         if self.ups and self.outcome.succeeded:
@@ -70,7 +84,7 @@ class PaperDoor:
 
     def opened(self) -> DeployedDoor:
         return DeployedDoor(
-            cast("Stack", self), (), client=httpx.Client(transport=httpx.MockTransport(self.answer)),
+            cast("Stack", self), (), transport=CountedTransport(self),
             sleep=self.sleep, clock=lambda: self.now,
         )  # fmt: skip
 
@@ -176,3 +190,11 @@ def test_no_message_shows_the_key() -> None:
         paper.opened().weights()
     assert "s3cret" not in str(caught.value)
     assert "HTTP 401" in str(caught.value)
+
+
+def test_no_connection_to_it_is_left_open() -> None:
+    paper = PaperDoor({A: 100, B: 0})
+    door = paper.opened()
+    door.weights()
+    door.set_weights({A: 0, B: 100})
+    assert len(paper.asked) == len(paper.hung_up) > 1

@@ -49,8 +49,9 @@ def vllm() -> Generator[str]:
 
 
 @pytest.fixture(scope="module")
-def client(vllm: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{vllm}/v1", api_key="none", max_retries=0)
+def client(vllm: str) -> Generator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{vllm}/v1", api_key="none", max_retries=0) as opened:
+        yield opened
 
 
 def post(vllm: str, body: Any) -> tuple[int, Any]:

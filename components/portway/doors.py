@@ -44,3 +44,7 @@ def by_dns(kind: str) -> DoorKind:
         f"(a TTL of {_TTL_SECONDS} s at best, longer where resolvers keep more), so that nobody can "
         "tell when an end is drained",
     )
+
+
+CLOUD_DNS = by_dns("cloud-dns")
+ROUTE53 = by_dns("route53")

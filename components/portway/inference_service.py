@@ -7,7 +7,7 @@ from typing import Any, cast
 import pulumi
 
 from portway.models import find
-from portway.registry import load_target
+from portway.registry import maker_of
 from portway.spec import InferenceServiceSpec
 from portway.target import Deployed, DoorPlacement, Placement, Plan
 
@@ -37,8 +37,7 @@ class InferenceService(pulumi.ComponentResource):
             BadInput: the model or the target does not exist.
             Refused: the target cannot honour the spec; lists every reason.
         """
-        target = load_target(placement.target)
-        maker = target if placement.door is None else target.doors[placement.door.kind]
+        maker = maker_of(placement)
         plan = maker.plan(spec, find(spec.model), placement)
         super().__init__(TYPE, name, _declared(plan, spec, placement.door), opts)
         self.deployed = _component(maker.component)(name, plan, pulumi.ResourceOptions(parent=self))

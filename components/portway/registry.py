@@ -5,7 +5,7 @@ from functools import cache
 from importlib import import_module
 
 from portway.errors import BadInput, Problem
-from portway.target import Target
+from portway.target import DoorKind, Placement, Target
 
 _TARGETS = {
     "cloud-run": "portway.targets.cloud_run",
@@ -42,3 +42,17 @@ def load_target(name: str) -> Target:
 def door_kinds() -> Mapping[str, str]:
     """The target that makes each kind of front door, in the order of the targets."""
     return {kind: name for name in _TARGETS for kind in load_target(name).doors}
+
+
+def maker_of(placement: Placement) -> Target | DoorKind:
+    """What plans and creates a placement: its target, or the kind of front door that it names.
+
+    Raises:
+        BadInput: there is no such target.
+    """
+    target = load_target(placement.target)
+    if placement.door is None:
+        return target
+    module, _, name = target.doors[placement.door.kind].partition(":")
+    kind: DoorKind = getattr(import_module(module), name)
+    return kind

@@ -235,7 +235,8 @@ class Target:
             names that only the user knows (a project, a cluster, a caller) are stand-ins.
         without: what an option may buy beyond the plainest placement, by the name people call it,
             and the options that do without it.
-        doors: by kind, the front doors that can be made there.
+        doors: by kind, the front doors that are understood there, each a ``package.module:NAME`` of
+            a ``DoorKind``, imported only when one is asked for.
     """
 
     name: str
@@ -249,4 +250,4 @@ class Target:
     regions: Callable[[], tuple[str, ...]]
     place: Callable[[InferenceServiceSpec, str], Placement]
     without: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-    doors: Mapping[str, DoorKind] = field(default_factory=dict[str, DoorKind])
+    doors: Mapping[str, str] = field(default_factory=dict[str, str])

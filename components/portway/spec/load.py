@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from portway.errors import BadInput, Problem, Refused
 from portway.models import find
-from portway.registry import load_target
+from portway.registry import maker_of
 from portway.spec.complaints import complaints, line_of, without_echoes
 from portway.spec.document import Document, kind_of, read_document
 from portway.spec.door_file import (
@@ -119,10 +119,8 @@ def plan_stack(stack: Stack) -> Plan:
         BadInput: the target does not exist, or its options are of the wrong kind.
     """
     placement = stack.placement
-    target = load_target(placement.target)
-    maker, section = target, "placement"
-    if placement.door is not None:
-        maker, section = target.doors[placement.door.kind], DOOR
+    maker = maker_of(placement)
+    section = "placement" if placement.door is None else DOOR
     try:
         return maker.plan(stack.spec, find(stack.spec.model), placement)
     except Refused as refusal:
@@ -131,7 +129,7 @@ def plan_stack(stack: Stack) -> Plan:
         raise BadInput(_located(error.problems, stack)) from None
     except ValidationError as error:
         found = complaints(error, maker.options, (section, "options"))
-        raise Refused(target.name, _located(found, stack)) from None
+        raise Refused(placement.target, _located(found, stack)) from None
 
 
 def judge(

@@ -1,9 +1,6 @@
 """Cloud Run with NVIDIA L4 GPUs: the runtime beside vLLM in one instance."""
 
-from portway.doors import by_dns
-from portway.target import Capabilities, DoorKind, Target
-from portway.targets.cloud_run import door
-from portway.targets.cloud_run.door_shapes import DoorOptions
+from portway.target import Capabilities, Target
 from portway.targets.cloud_run.facts import FACTS
 from portway.targets.cloud_run.meters import meters
 from portway.targets.cloud_run.options import CloudRunOptions
@@ -32,11 +29,7 @@ TARGET = Target(
     place=place,
     without=WITHOUT,
     doors={
-        door.KIND: DoorKind(
-            plan=door.plan,
-            component="portway.targets.cloud_run.door_component:CloudRunDoor",
-            options=DoorOptions,
-        ),
-        "cloud-dns": by_dns("cloud-dns"),
+        "cloud-run": "portway.targets.cloud_run.door:DOOR",
+        "cloud-dns": "portway.doors:CLOUD_DNS",
     },
 )

@@ -12,7 +12,7 @@ from portway.naming import Names
 from portway.options import read_options
 from portway.runtime_env import MAX_BODY_BYTES
 from portway.spec import InferenceServiceSpec
-from portway.target import DoorPlacement, Placement
+from portway.target import DoorKind, DoorPlacement, Placement
 from portway.targets.cloud_run.door_shapes import MAX_CONCURRENCY, CloudRunDoorPlan, DoorOptions
 from portway.targets.cloud_run.refusals import regions
 from portway.targets.cloud_run.shapes import (
@@ -241,3 +241,10 @@ def _notes(options: DoorOptions) -> tuple[str, ...]:
             "max_instances 2 they do not, and what is open towards an end is no longer known"
         )
     return tuple(found)
+
+
+DOOR: Final = DoorKind(
+    plan=plan,
+    component="portway.targets.cloud_run.door_component:CloudRunDoor",
+    options=DoorOptions,
+)

@@ -8,6 +8,7 @@ from typing import Final
 from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
 from portway.pricing.money import SECONDS_PER_MONTH
 from portway.target import Plan
+from portway.targets.cloud_run import shared_meters
 from portway.targets.cloud_run.door_meters import door_meters
 from portway.targets.cloud_run.door_shapes import CloudRunDoorPlan
 from portway.targets.cloud_run.shapes import CloudRunPlan, Container
@@ -20,14 +21,6 @@ FREE_CPU_SECONDS: Final = Decimal(240_000)
 FREE_GIB_SECONDS: Final = Decimal(450_000)
 """Free tier of instance-based billing, by billing account (Cloud Run pricing). GPUs have none."""
 
-IMAGES_GIB: Final = Decimal(10)
-CODE_GIB: Final = Decimal("0.001")
-GIB: Final = Decimal(1024**3)
-LOG_BYTES: Final = 600
-ANSWER_BYTES: Final = 600
-TOKEN_BYTES: Final = 255
-"""One streamed chunk: five bytes of text in a frame of server-sent events."""
-
 METER_WRITES: Final = 3
 METER_DELETES: Final = 1
 """What the runtime asks of Firestore for one request that it answers: it takes, and settles."""
@@ -37,7 +30,6 @@ ALERT_SECONDS: Final = 60
 GLOBAL: Final = "global"
 """Where Google's monitoring is: it is sold in no region."""
 
-READS_PER_REQUEST: Final = Decimal("0.01")
 _INSIDE: Final = {
     "INGRESS_TRAFFIC_INTERNAL_ONLY": "answers stay inside Google's network and region",
     "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER": (
@@ -80,7 +72,6 @@ def instance_parts(plan: CloudRunPlan) -> tuple[Part, ...]:
 def _service(plan: CloudRunPlan) -> Iterator[Meter]:
     gpu, cpu, memory = instance_parts(plan)
     without = "without" if plan.gpu_zonal_redundancy_disabled else "with"
-    most = plan.max_instances * plan.concurrency
     yield Held(
         resource="service",
         region=plan.region,
@@ -98,18 +89,10 @@ def _service(plan: CloudRunPlan) -> Iterator[Meter]:
         ),
     )
     if plan.ingress == "INGRESS_TRAFFIC_ALL":
-        yield PerUse(
-            "service", "egress", "egress", plan.region, ANSWER_BYTES / GIB, most,
-            units_per_output_token=TOKEN_BYTES / GIB,
-            assumed=f"an answer leaves Google's network with {ANSWER_BYTES} bytes, and {TOKEN_BYTES} "
-            "for each output token",
-        )  # fmt: skip
+        yield shared_meters.egress("service", plan)
     else:
         yield NoCharge("service", "egress", _INSIDE[plan.ingress])
-    yield PerUse(
-        "service", "logs", "logs", plan.region, LOG_BYTES / GIB, most,
-        assumed=f"one line of {LOG_BYTES} bytes is logged for each request",
-    )  # fmt: skip
+    yield shared_meters.logs("service", plan)
 
 
 def _start_seconds(plan: CloudRunPlan) -> int:
@@ -119,39 +102,23 @@ def _start_seconds(plan: CloudRunPlan) -> int:
 
 
 def _keys(plan: CloudRunPlan) -> Iterator[Meter]:
-    most = plan.max_instances * plan.concurrency
-    for secret in plan.key_secrets:
-        yield Fixed("keys", "secret version", "secret-version", secret.location, Decimal(1))
-        yield NoCharge("keys", "secret", "billed by its versions")
-        yield PerUse(
-            "keys", "secret reads", "secret-reads", secret.location, READS_PER_REQUEST / 10_000, most,
-            assumed="the key document is read once for each hundred requests",
-        )  # fmt: skip
-        yield NoCharge("keys-reader", "permission", "permissions cost nothing")
-    for key in plan.keys:
-        yield NoCharge(f"key-{key}", "random value", "it exists in the stack's state only")
+    for planned in plan.key_secrets:
+        yield from shared_meters.keys(plan, planned)
+    yield from shared_meters.key_values(plan)
 
 
 def _beside(plan: CloudRunPlan) -> Iterator[Meter]:
-    yield Fixed("code", "storage", "storage", plan.region, CODE_GIB)
-    yield NoCharge("code", "object", "billed with the storage of its bucket")
-    yield NoCharge("code-reader", "permission", "permissions cost nothing")
-    yield Fixed(
-        "images", "image storage", "registry", plan.region, IMAGES_GIB,
-        assumed=f"the mirror of images keeps {IMAGES_GIB} GiB",
-    )  # fmt: skip
-    yield NoCharge("identity", "service account", "service accounts cost nothing")
+    yield from shared_meters.code_and_images(plan)
     for number, bucket in enumerate(plan.weight_buckets, start=1):
         yield NoCharge(
             f"weights-reader-{number}", "permission",
             f"permissions cost nothing; the storage of {bucket} is billed where it was made",
         )  # fmt: skip
-    for number, _ in enumerate(plan.invokers, start=1):
-        yield NoCharge(f"caller-{number}", "permission", "permissions cost nothing")
+    yield from shared_meters.callers(plan)
 
 
 def _meter(plan: CloudRunPlan) -> Iterator[Meter]:
-    most = plan.max_instances * plan.concurrency
+    most = shared_meters.most_requests(plan)
     for store in plan.meter_stores:
         yield PerUse(
             "meter", "meter writes", "firestore-writes", store.location,

@@ -1,6 +1,5 @@
 """A Kubernetes cluster of yours with NVIDIA L4 nodes: the runtime beside vLLM in one pod."""
 
-from portway.doors import unmade
 from portway.target import Capabilities, Target
 from portway.targets.kubernetes.facts import FACTS
 from portway.targets.kubernetes.meters import meters
@@ -29,11 +28,5 @@ TARGET = Target(
     regions=regions,
     place=place,
     without=WITHOUT,
-    doors={
-        "kubernetes": unmade(
-            "kubernetes",
-            "an HTTPRoute sends a request on to Services of its own cluster, with weights, and "
-            "cannot present the API key of an end; ends elsewhere would need one there",
-        )
-    },
+    doors={"kubernetes": "portway.targets.kubernetes.door:DOOR"},
 )

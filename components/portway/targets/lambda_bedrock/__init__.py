@@ -1,6 +1,5 @@
 """AWS Lambda in front of Amazon Bedrock: the runtime as a function, the model as a token API."""
 
-from portway.doors import by_dns
 from portway.target import Capabilities, Target
 from portway.targets.lambda_bedrock.facts import FACTS
 from portway.targets.lambda_bedrock.meters import meters
@@ -28,5 +27,5 @@ TARGET = Target(
     rates=rates,
     regions=regions,
     place=place,
-    doors={"route53": by_dns("route53")},
+    doors={"route53": "portway.doors:ROUTE53"},
 )

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from portway.cli.output import console, output_options, print_json, say
+from portway.cli.sandbox_fault import fault
 from portway.engine.teller import telling
 from portway.errors import Missing
 from portway.sandbox import control
@@ -23,6 +24,9 @@ _READINESS = {True: "[green]ready[/]", False: "[red]not ready[/]", None: "starti
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """An embedded Google Cloud, AWS and Kubernetes on loopback. Nothing real is ever touched."""
+
+
+command.add_command(fault)
 
 
 @command.command()

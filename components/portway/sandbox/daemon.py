@@ -50,6 +50,7 @@ from portway.sandbox.dataplane.prometheus import Prometheus
 from portway.sandbox.dataplane.records import Records
 from portway.sandbox.dataplane.secrets_manager import SecretsManager
 from portway.sandbox.dataplane.settings import Settings
+from portway.sandbox.dataplane.troubles import Troubles
 from portway.sandbox.dataplane.world import World
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Store
@@ -137,7 +138,9 @@ class Daemon:
     async def _aws_services(self) -> dict[str, str]:
         """Start the AWS services that functions call; returns the SDK's endpoint variables."""
         handlers = {
-            bedrock.OWNER: Bedrock(self._current, self._settings).handle,
+            bedrock.OWNER: Bedrock(
+                self._current, self._settings, troubles=Troubles(self._layout, self._store)
+            ).handle,
             secrets_manager.OWNER: SecretsManager(self._current).handle,
             dynamodb.OWNER: DynamoDb(self._current, self._records).handle,
         }

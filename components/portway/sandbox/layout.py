@@ -84,6 +84,11 @@ class Layout:
         """Faults to inject, when the file exists."""
         return self.root / "faults.yaml"
 
+    @property
+    def rehearsed(self) -> Path:
+        """What `portway sandbox fault` set, one file of faults each."""
+        return self.root / "faults.d"
+
     def create(self) -> None:
         """Make the folders that are missing, readable by their owner only."""
         for folder in (self.root, self.home, self.state, self.bin, self.run, self.logs):

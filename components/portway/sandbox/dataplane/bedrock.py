@@ -1,7 +1,7 @@
 """The embedded Bedrock runtime: Converse and ConverseStream with real framing, after real IAM checks.
 
 The caller is the role whose key signed the request, the region is the one it signed for. Simulated: what
-a signature's value is, throttling, and the text, which is the stand-in model's; a guardrail is its words.
+a signature's value is, and the text, which is the stand-in model's; a guardrail is its words.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from portway.sandbox.dataplane.bedrock_resources import Guard, Tagged, find, gua
 from portway.sandbox.dataplane.chat import Answer, Ask, blocked, respond
 from portway.sandbox.dataplane.front import BodyTooLarge, Exchange
 from portway.sandbox.dataplane.settings import Settings
+from portway.sandbox.dataplane.troubles import MODEL, REFUSALS, Troubles
 from portway.sandbox.dataplane.world import World
 
 log = logging.getLogger(__name__)
@@ -46,11 +47,16 @@ class Bedrock:
     """``bedrock-runtime`` of every region at once."""
 
     def __init__(
-        self, world: Callable[[], World], settings: Settings, catalogue: Catalogue | None = None
+        self,
+        world: Callable[[], World],
+        settings: Settings,
+        catalogue: Catalogue | None = None,
+        troubles: Troubles | None = None,
     ) -> None:
         self._world = world
         self._delay = settings.token_delay_seconds
         self._catalogue = catalogue or Catalogue()
+        self._troubles = troubles
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one API call."""
@@ -89,6 +95,7 @@ class Bedrock:
             body = converse.body_of(data)
             guard = guard_of(body, self._world(), who.region, who.account)
             self._authorize(who, served, _ACTIONS[operation], tagged, guard)
+            await self._meet_troubles(served)
             ask = converse.read(data, served.context_tokens)
         except (UnknownModel, converse.Invalid) as error:
             raise ApiError(400, "ValidationException", str(error)) from error
@@ -105,6 +112,7 @@ class Bedrock:
             text = f"model {name} isn't supported on this route"
             raise ApiError(404, "ResourceNotFoundException", text)
         self._authorize(who, served, _ACTIONS["converse-stream" if streams else "converse"])
+        await self._meet_troubles(served)
         await native.answer(exchange, served, data, self._delay, request_id)
 
     async def _signed(self, exchange: Exchange) -> tuple[Caller, bytes]:
@@ -136,6 +144,12 @@ class Bedrock:
         sentence = refusal(self._world(), who, action, resource, **context)
         if sentence is not None:
             raise ApiError(403, "AccessDeniedException", sentence)
+
+    async def _meet_troubles(self, served: Served) -> None:
+        for fault in self._troubles.due("invoke", MODEL, served.model_id) if self._troubles else []:
+            await asyncio.sleep(fault.latency_seconds)
+            if fault.kind in REFUSALS:
+                raise ApiError(*REFUSALS[fault.kind])
 
     async def _whole(self, exchange: Exchange, ask: Ask, answer: Answer, request_id: str) -> None:
         started = time.monotonic()

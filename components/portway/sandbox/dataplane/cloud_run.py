@@ -26,13 +26,13 @@ from portway.sandbox.dataplane.google_front_end import Refusal, access, not_foun
 from portway.sandbox.dataplane.instance import Instance, StartFailed
 from portway.sandbox.dataplane.pool import Exhausted, Limits, Pool
 from portway.sandbox.dataplane.proxy import UpstreamFailed, forward
+from portway.sandbox.dataplane.troubles import NO_CAPACITY, Troubled, Troubles
 from portway.sandbox.dataplane.world import PlatformError, World, fingerprint, text
 from portway.sandbox.store import Row
 
 log = logging.getLogger(__name__)
 
 NO_INSTANCE_BUSY = "Rate exceeded."
-NO_INSTANCE = "The request was aborted because there was no available instance."
 AFFINITY = "GAESA"
 """The cookie of session affinity, as Google's front end names it."""
 
@@ -85,6 +85,7 @@ class Revision:
         self._log_name = log_name
         self.name = name
         self.template = template
+        self._troubles = Troubles(context.layout, context.store)
         self.pool: Pool[Instance] = Pool(context, self._instance, self._limits(template))
 
     def _instance(self) -> Instance:
@@ -93,10 +94,16 @@ class Revision:
             replace(each, environment={**each.environment, **self._platform})
             for each in template.containers
         ]
-        return Instance(
+        service = template.containers[0].environment["K_SERVICE"]
+        due = self._troubles.due("start", SERVICE, service)
+        kind = Troubled if due else Instance
+        instance = kind(
             self._context, self.name, containers, template.volumes,
             restarts=False, log_name=self._log_name,
         )  # fmt: skip
+        if isinstance(instance, Troubled):
+            instance.fault = due[0]
+        return instance
 
     def update(self, template: Template) -> None:
         """Take what may change without a new revision: scaling, and secrets that were rotated."""
@@ -237,7 +244,7 @@ class Service:
             await _fail(exchange, 429, NO_INSTANCE_BUSY)
         except StartFailed as error:
             log.warning("%s: %s", revision.name, error)
-            await _fail(exchange, 500, NO_INSTANCE)
+            await _fail(exchange, 500, NO_CAPACITY)
         except UpstreamFailed as error:
             log.warning("%s: %s", revision.name, error)
             await _fail(exchange, 503, "Service Unavailable")
@@ -273,7 +280,7 @@ class Service:
 
 def _not_ready(revision: str, template: Template, error: StartFailed) -> str:
     declared = next(c for c in template.containers if c.name == error.container)
-    if error.reason == "image":
+    if error.reason in ("image", "capacity"):
         why = f"{error}"
     elif error.reason == "probe" and declared.startup and declared.startup.kind == "http":
         why = f"The user-provided container failed the configured startup probe checks. Logs for this revision might contain more information. ({error.container}: {error})"

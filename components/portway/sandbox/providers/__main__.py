@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
         )
         store = Store(layout.store)
         cloud = load(package, store, layout.root)
-        faults = Faults.load(layout.faults, store)
+        faults = Faults.load(layout.faults, store, layout.rehearsed)
         cloud.quotas = faults.quotas
     except PortwayError as error:
         sys.stderr.write(f"{error}\n")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from portway.sandbox.faults import FaultKind
 from portway.sandbox.providers import (
     amazon_access,
     amazon_api,
@@ -14,6 +15,7 @@ from portway.sandbox.providers import (
     amazon_guards,
     amazon_iam,
     amazon_lambda,
+    amazon_outages,
     amazon_secrets,
 )
 from portway.sandbox.providers import type_facts as facts
@@ -24,6 +26,7 @@ from portway.sandbox.providers.cloud import (
     CloudError,
     Code,
     Failure,
+    Outage,
     Request,
 )
 from portway.sandbox.providers.schema import ResourceType
@@ -171,6 +174,15 @@ class AmazonCloud(StoredCloud):
         return CloudError(
             Code.RESOURCE_EXHAUSTED, amazon_errors.envelope(request, operation, text, 402)
         )
+
+    def expired(self, operation: str, request: Request) -> CloudError:
+        """A session that has ended."""
+        return amazon_outages.expired(operation, request)
+
+    def outage(self, kind: FaultKind, operation: str, request: Request) -> Outage:
+        """An API that is away; the SDK tries again in any case."""
+        region = str(request.inputs.get("region") or self._default_region(self.config))
+        return amazon_outages.outage(kind, operation, request, region)
 
     def invoke(self, token: str, args: Json) -> Json:
         """Who is asking, and where."""

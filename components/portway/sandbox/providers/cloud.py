@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from portway.sandbox.faults import FaultKind
 from portway.sandbox.providers import differences
 from portway.sandbox.providers.wire import Json
 from portway.sandbox.store import Store
@@ -30,6 +31,7 @@ class Code(StrEnum):
     NOT_FOUND = "NOT_FOUND"
     PERMISSION_DENIED = "PERMISSION_DENIED"
     RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
     UNAVAILABLE = "UNAVAILABLE"
 
 
@@ -50,6 +52,19 @@ class InitFailed(Exception):
         self.state = state
         self.reasons = reasons
         super().__init__("; ".join(reasons))
+
+
+@dataclass(frozen=True)
+class Outage:
+    """An API that is away for a while.
+
+    Attributes:
+        error: what the provider says once it gives up.
+        retried: whether it tries again first, as the real provider does.
+    """
+
+    error: CloudError
+    retried: bool = False
 
 
 @dataclass(frozen=True)
@@ -211,6 +226,17 @@ class Cloud:
         return CloudError(
             Code.RESOURCE_EXHAUSTED, f"quota exceeded: cannot {operation} {request.name}"
         )
+
+    def expired(self, operation: str, request: Request) -> CloudError:
+        """The cloud's own words for credentials that are no longer good (used by injected faults)."""
+        return CloudError(
+            Code.UNAUTHENTICATED, f"credentials have expired: cannot {operation} {request.name}"
+        )
+
+    def outage(self, kind: FaultKind, operation: str, request: Request) -> Outage:
+        """What an API that cannot be reached looks like from here (used by injected faults)."""
+        text = f"{kind.replace('_', ' ')}: cannot {operation} {request.name}"
+        return Outage(CloudError(Code.UNAVAILABLE, text))
 
 
 def provider_values(config: Mapping[str, object]) -> Json:

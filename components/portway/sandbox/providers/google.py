@@ -8,16 +8,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from portway.sandbox.faults import FaultKind
 from portway.sandbox.providers import (
     google_guards,
     google_network,
+    google_outages,
     google_run,
     google_secrets,
     google_storage,
     google_watching,
 )
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, object_at
-from portway.sandbox.providers.cloud import Cloud, CloudError, Code, Failure, Request, State
+from portway.sandbox.providers.cloud import (
+    Cloud,
+    CloudError,
+    Code,
+    Failure,
+    Outage,
+    Request,
+    State,
+)
 from portway.sandbox.providers.differences import Difference, Kind
 from portway.sandbox.providers.schema import ResourceType
 from portway.sandbox.providers.stored import StoredCloud
@@ -164,10 +174,11 @@ class GoogleCloud(StoredCloud):
                 f"Error waiting to {verb} Service: timeout while waiting for state to become "
                 f"'done: true' (last state: 'done: false', {problem})"
             )
-        return (
-            f"Error waiting to {verb} Service: Error code 9, message: Revision "
-            f"'{google_run.revision(deployed)}' is not ready and cannot serve traffic. {problem}"
+        named = problem.startswith("Revision '")  # by what runs it
+        revision = (
+            f"Revision '{google_run.revision(deployed)}' is not ready and cannot serve traffic. "
         )
+        return f"Error waiting to {verb} Service: Error code 9, message: {'' if named else revision}{problem}"
 
     def accepts_id(self, key: Key, given: str) -> bool:
         """Google's ids may be given without their collections: ``project/location/name``, ``name``."""
@@ -200,6 +211,15 @@ class GoogleCloud(StoredCloud):
             )
         message = f"Error {operation[:-1]}ing {name}: googleapi: Error 429: {text}"
         return CloudError(Code.RESOURCE_EXHAUSTED, message)
+
+    def expired(self, operation: str, request: Request) -> CloudError:
+        """A login that has ended."""
+        return google_outages.expired(operation, request)
+
+    def outage(self, kind: FaultKind, operation: str, request: Request) -> Outage:
+        """An API that is away: statuses are tried again, a refused connection is not."""
+        where = f"projects/{self.project(request.inputs)}"
+        return google_outages.outage(kind, operation, request, where)
 
     def invoke(self, token: str, args: Json) -> Json:
         """What a program commonly looks up about its project."""

@@ -6,11 +6,12 @@ own values carried them. Faults are injected here, so that they strike every clo
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 
 from google.protobuf import empty_pb2, struct_pb2
 
-from portway.sandbox.faults import CRASHED, Fault, FaultKind, Faults
+from portway.sandbox.faults import CRASHED, OUTAGES, Fault, FaultKind, Faults
 from portway.sandbox.providers import wire
 from portway.sandbox.providers.cloud import (
     Cloud,
@@ -24,6 +25,9 @@ from portway.sandbox.providers.differences import Difference, compare
 from portway.sandbox.providers.proto import plugin_pb2, provider_pb2
 from portway.sandbox.providers.wire import Json
 from portway.sandbox.store import Key
+
+_PATIENCE_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.25, 2.0
 
 
 class Provider:
@@ -91,6 +95,9 @@ class Provider:
 
     def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
         """Take the provider's configuration, plain, for the life of the process."""
+        package = self.cloud.package
+        asked = Request(urn=f"::{package}", type=f"pulumi:providers:{package}", inputs={})
+        self._strike(self.faults.due("configure", asked.type, package), "configure", asked)
         self.cloud.configure(provider_values(wire.bare(wire.from_struct(request.args))))
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True,
@@ -240,8 +247,28 @@ class Provider:
                     raise self.cloud.denied(operation, asked)
                 case FaultKind.QUOTA:
                     raise self.cloud.over_quota(operation, asked)
-                case FaultKind.CRASH | FaultKind.HALF_CREATE:
+                case FaultKind.EXPIRED:
+                    raise self.cloud.expired(operation, asked)
+                case kind if kind in OUTAGES:
+                    self._endure(fault, operation, asked)
+                case _:
                     pass  # strikes once the resource exists
+
+    def _endure(self, fault: Fault, operation: str, asked: Request) -> None:
+        """Wait for an outage to pass, as long as the real provider would.
+
+        Raises:
+            CloudError: it does not try again, or has tried for long enough.
+        """
+        outage = self.cloud.outage(fault.kind, operation, asked)
+        deadline, pause = time.monotonic() + _PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+        while outage.retried and time.monotonic() + pause < deadline:
+            if self.cloud.cancelled.wait(pause):
+                break
+            if not self.faults.strikes(fault):
+                return
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        raise outage.error
 
     def _wrapped(self, type_token: str, values: Json, like: Json) -> Json:
         """``values`` as the engine may see them: no internal keys, and every secret marked."""

@@ -26,8 +26,10 @@ from portway.sandbox.dataplane.bedrock_catalogue import Catalogue
 from portway.sandbox.dataplane.secrets_manager import SecretsManager
 from portway.sandbox.dataplane.settings import Settings
 from portway.sandbox.dataplane.text import Identity, Turn, answer
+from portway.sandbox.dataplane.troubles import Troubles
 from portway.sandbox.dataplane.world import World
-from portway.sandbox.store import Key, Row
+from portway.sandbox.layout import Layout
+from portway.sandbox.store import Key, Row, Store
 from support.loop_thread import listening
 
 REGION = "eu-west-1"
@@ -278,3 +280,40 @@ def test_a_secret_is_read_by_name_or_arn_with_permission_only(
     assert refusal(client.get_secret_value, SecretId="other")[0] == "ResourceNotFoundException"
     elsewhere = make_client("secretsmanager", secrets, region="us-east-1")
     assert refusal(elsewhere.get_secret_value, SecretId="keys")[0] == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        ("model_access", "AccessDeniedException", "Model access is denied due to IAM user or service role"),
+        ("throttled", "ThrottlingException", "Too many requests, please wait before trying again."),
+        ("expired", "ExpiredTokenException", "The security token included in the request is expired"),
+        ("unavailable", "ServiceUnavailableException", "Bedrock is unable to process your request."),
+    ],
+)  # fmt: skip
+def test_a_model_refuses_as_it_was_told_to_and_only_the_one_that_is_named(
+    fault: str, code: str, said: str, deployed: Deployed, tmp_path: Path
+) -> None:
+    deployed.allow("bedrock:InvokeModel*", "*")
+    layout = Layout(tmp_path)
+    rule = f"{{type: 'aws:bedrock/model', operation: invoke, fault: {fault}, times: 2}}"
+    layout.faults.write_text(f"[{rule}, {{operation: invoke, name: other, fault: expired}}]")
+    troubles = Troubles(layout, Store(layout.store))
+    server = Bedrock(deployed.world, Settings(token_delay_seconds=0), Catalogue(TABLE), troubles)
+    with listening(server.handle) as address:
+        client = make_client("bedrock-runtime", address)
+        whole, stream = client.converse, client.converse_stream
+        found = [refusal(call, modelId=MODEL, messages=HELLO) for call in (whole, stream)]
+        assert [one[0] for one in found] == [code, code]
+        assert all(one[1].startswith(said) for one in found)
+        assert client.converse(modelId=MODEL, messages=HELLO)["output"]
+
+
+def test_faults_that_cannot_be_read_strike_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    layout = Layout(tmp_path)
+    layout.faults.write_text("[{fault: earthquake}]")
+    troubles = Troubles(layout, Store(layout.store))
+    assert troubles.due("invoke", "aws:bedrock/model", MODEL) == []
+    assert "no fault is injected: " in caplog.text

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from portway.cli.app import app
-from portway.sandbox.faults import FaultKind, parse
+from portway.sandbox.faults import FaultKind
+from portway.sandbox.faults_file import parse
 from portway.spec.load import load_spec
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,6 +10,7 @@ import click
 from portway.cli.output import console, output_options, print_json, say
 from portway.cli.stack_place import StackPlace, place_of
 from portway.errors import BadInput, Missing, Problem
+from portway.sayings import for_operators
 from portway.spec.project import find_project
 from portway.status.access import PROMETHEUS_VARIABLE, Access
 from portway.status.deployed import Metered, Service, service_of
@@ -165,6 +166,7 @@ def _document(
         "since_seconds": since_seconds,
         "requests": figures.requests,
         "errors": dict(figures.errors),
+        "to_do": list(for_operators(figures.errors)),
         "first_token_seconds": {
             "p50": figures.first_token_p50_seconds,
             "p95": figures.first_token_p95_seconds,
@@ -206,6 +208,8 @@ def signal_table(
     )
     for name, value in rows:
         table.add_row(name, value)
+    for advice in for_operators(figures.errors):
+        table.add_row("to do", advice)
     return table
 
 

@@ -13,6 +13,8 @@ import pytest
 from portway.cli.app import app
 from portway.sandbox.faults import FaultKind
 from portway.sandbox.faults_file import parse
+from portway.sandbox.rehearsals import REHEARSALS
+from portway.sayings import explain
 from portway.spec.load import load_spec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -131,3 +133,16 @@ def test_the_faults_that_are_shown_are_understood(tmp_path: Path) -> None:
     rules, quotas = parse(path)
     assert {rule.kind for rule in rules} == set(FaultKind) - {FaultKind.HALF_CREATE}
     assert quotas
+
+
+def test_every_fault_that_can_be_rehearsed_has_its_row() -> None:
+    page = (ROOT / "docs" / "sandbox.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+?) \| (.+?) \| (.+?) \|$", page, re.MULTILINE)
+    assert [name for name, *_ in rows] == list(REHEARSALS)
+    stack = "chat.prod.cloud-run"
+    told = [words for name, words, *_ in rows if REHEARSALS[name].strikes != "each call"]
+    quoted = [text.replace("…", "x") for words in told for text in re.findall(r"`([^`]+)`", words)]
+    # what is read in an `up` is what `portway up` has words for, as it stands in the cloud's sentence
+    sentences = [f'Post "https://run.googleapis.com/": {text}, https' for text in quoted]
+    assert len(sentences) == 9
+    assert [one for one in sentences if not explain([("", one)], stack)] == []

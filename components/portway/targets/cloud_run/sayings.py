@@ -16,8 +16,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 SAYINGS: Final = (
     Saying(
         _words(
-            r"Max instances must be set to \d+ or fewer in order to set GPU.*?"
-            r"Quota violated: (?P<quota>\w+) requested: (?P<asked>\d+) allowed: (?P<allowed>\d+)"
+            r"Quota violated: (?P<quota>Nvidia\w+) requested: (?P<asked>\d+) allowed: (?P<allowed>\d+)"
         ),
         "scaling.max lets the service have {asked} GPUs, and the project may have {allowed} in this "
         "region ({quota}); of the service nothing was made or changed",

@@ -1,6 +1,5 @@
 """The small process in front of every model: one OpenAI contract on every target.
 
-Deployed code, not deploying code: it uses the standard library (and the AWS SDK, only where an
-upstream or a key store needs it), imports nothing else of this project, and is shipped as one zip
-by `portway.bundle`.
+Deployed code, not deploying code: it uses the standard library and nothing else, imports nothing
+else of this project, and is shipped as one zip by `portway.bundle`.
 """

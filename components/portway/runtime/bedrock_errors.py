@@ -2,6 +2,7 @@
 
 import re
 
+from .aws import AwsError
 from .errors import (
     WireError,
     deadline_exceeded,
@@ -13,7 +14,7 @@ from .errors import (
     unavailable,
     upstream_error,
 )
-from .jsons import JsonObject, as_object
+from .origin import Unanswered, Unreached
 from .upstream_errors import mentions_length
 
 _ARN = re.compile(r"arn:aws[^\s\"',]*")
@@ -25,17 +26,22 @@ _LONGEST_MESSAGE = 500
 
 
 def translate(error: Exception, model: str) -> WireError:
-    """Any exception of the AWS SDK as a client sees it. `model` is the outward name.
+    """Any failure of a call as a client sees it. `model` is the outward name.
 
     An exception event inside a stream arrives here with a lower-case code and the same meaning.
     """
-    response = as_object(getattr(error, "response", None))
-    if response is None:
-        return _without_response(error)
-    described: JsonObject = as_object(response.get("Error")) or {}
-    code = str(described.get("Code") or "")
-    message = str(described.get("Message") or "")
-    return by_code(code, message, model)
+    if isinstance(error, AwsError):
+        return by_code(error.code, error.message, model)
+    name = type(error).__name__
+    if isinstance(error, Unreached | Unanswered):
+        return unavailable(
+            "The model's service cannot be reached.",
+            unasked=isinstance(error, Unreached),
+            detail=name,
+        )
+    if isinstance(error, TimeoutError):
+        return deadline_exceeded("The model took too long.", detail=name)
+    return upstream_error("The model's service failed on this request.", detail=name)
 
 
 def by_code(code: str, message: str, model: str) -> WireError:
@@ -88,23 +94,6 @@ def _validation(message: str, model: str) -> WireError:
     if _NO_MODEL.search(message):
         return model_not_found(model, detail=f"ValidationException: {_clean(message)}")
     return invalid(f"The model refused the request: {_clean(message)}")
-
-
-def _without_response(error: Exception) -> WireError:
-    name = type(error).__name__
-    if name == "ParamValidationError":
-        return invalid("The request has a field that this model's service does not take.")
-    if name in {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError"}:
-        return unavailable(
-            "The model's service cannot be reached.",
-            unasked=name != "ConnectionClosedError",
-            detail=name,
-        )
-    if name == "ReadTimeoutError":
-        return deadline_exceeded("The model took too long.", detail=name)
-    if "Credential" in name:
-        return internal(name)
-    return upstream_error("The model's service failed on this request.", detail=name)
 
 
 def _clean(message: str) -> str:

@@ -4,32 +4,28 @@
 guide, "Invoke a model with the OpenAI Chat Completions API").
 """
 
-import os
-import socket
-import ssl
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
-from .aws import Frozen, find_credentials, signed_headers
+from .aws import BEDROCK, endpoint, signed_headers
+from .aws_credentials import Frozen, find_credentials
 from .bedrock_errors import by_code
 from .config import Config
-from .errors import WireError, internal, unavailable
+from .errors import WireError, internal
 from .jsons import JsonObject, as_list, as_object, as_text, encode
 from .pump import Cancellation
 from .reasoning import SplitStream, split_whole
-from .retry import Retry
+from .retry import completed, streamed
+from .tls import tls_context
 from .upstream import ChatRequest
 from .upstream_errors import error_message
 from .upstream_http import HttpUpstream
 
-_PORTS = {"http": 80, "https": 443}
-
 
 def open_native(config: Config) -> "BedrockOpenAI":
-    """Bedrock in the configured region, with credentials as the SDK finds them."""
-    given = os.environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") or os.environ.get("AWS_ENDPOINT_URL")
-    origin = given or f"https://bedrock-runtime.{config.aws_region}.amazonaws.com"
-    return BedrockOpenAI(config, origin, find_credentials())
+    """Bedrock in the configured region."""
+    if config.aws_region is None:
+        raise internal("no region is configured")
+    return BedrockOpenAI(config, endpoint(BEDROCK, config.aws_region), find_credentials())
 
 
 class BedrockOpenAI(HttpUpstream):
@@ -42,41 +38,29 @@ class BedrockOpenAI(HttpUpstream):
     ) -> None:
         if config.bedrock_model is None or config.aws_region is None:
             raise internal("no Bedrock model or no region is configured")
-        parts = urlsplit(origin)
-        scheme, host = parts.scheme, parts.hostname or ""
-        super().__init__(config, f"{scheme}://{host}:{parts.port or _PORTS.get(scheme, 443)}")
-        self._host = parts.netloc
+        super().__init__(config, origin)
+        if self._tls:
+            tls_context()
         self._model_id = config.bedrock_model
         self._region = config.aws_region
         self._credentials = credentials
-        self._tls = ssl.create_default_context() if scheme == "https" else None
 
     def complete(self, request: ChatRequest, cancellation: Cancellation) -> JsonObject:
         """See `Upstream.complete`."""
-        retry = Retry(cancellation)
-        while True:
-            try:
-                answer = super().complete(request, cancellation)
-            except WireError as error:
-                if not retry.again(error):
-                    raise
-            else:
-                return {**answer, "choices": [*map(_split, as_list(answer.get("choices")) or [])]}
+
+        def ask() -> JsonObject:
+            answer = super(BedrockOpenAI, self).complete(request, cancellation)
+            return {**answer, "choices": [*map(_split, as_list(answer.get("choices")) or [])]}
+
+        return completed(cancellation, ask)
 
     def stream(self, request: ChatRequest, cancellation: Cancellation) -> Iterator[JsonObject]:
         """See `Upstream.stream`."""
-        retry = Retry(cancellation)
-        while True:
-            begun = False
-            try:
-                for piece in SplitStream().pieces(super().stream(request, cancellation)):
-                    begun = True
-                    yield piece
-            except WireError as error:
-                if begun or not retry.again(error):
-                    raise
-            else:
-                return
+
+        def ask() -> Iterator[JsonObject]:
+            return SplitStream().pieces(super(BedrockOpenAI, self).stream(request, cancellation))
+
+        return streamed(cancellation, ask)
 
     def check(self) -> None:
         """Ready once configured: asking Bedrock would cost tokens."""
@@ -102,18 +86,6 @@ class BedrockOpenAI(HttpUpstream):
         if status in {401, 403}:
             return by_code("AccessDeniedException", error_message(error), self._config.model)
         return super()._refused(status, error, headers)
-
-    def _connect(self, seconds: float | None) -> socket.socket:
-        sock = super()._connect(seconds)
-        if self._tls is None:
-            return sock
-        try:
-            return self._tls.wrap_socket(sock, server_hostname=self._address[0])
-        except OSError as error:
-            sock.close()
-            raise unavailable(
-                "The model's service cannot be reached.", unasked=True, detail=type(error).__name__
-            ) from error
 
 
 def _split(choice: object) -> object:

@@ -1,13 +1,12 @@
 """One request to one end of the door, and its reply: bytes are passed on and not looked into."""
 
 import socket
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from urllib.parse import urlsplit
 
+from .dial import dial, hang_up
 from .door_routes import End
 from .errors import deadline_exceeded
 from .exchange import Request
@@ -109,10 +108,7 @@ class Reply:
 
     def hang_up(self) -> None:
         """Cut the connection: closing it is how the end learns that nobody waits any more."""
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
+        hang_up(self._sock)
 
     def close(self) -> None:
         """Close the connection. Calling it again changes nothing."""
@@ -132,20 +128,17 @@ def ask(end: End, request: Request, body: bytes) -> Reply:
     address = address_of(end.url)
     sock = _connect(address, request)
 
-    def hang_up() -> None:
-        try:
-            sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
+    def cut() -> None:
+        hang_up(sock)
 
-    request.cancellation.listen(hang_up)
+    request.cancellation.listen(cut)
     try:
         return _exchange(sock, _message(end, address, request, body), request)
     except BaseException:
         sock.close()
         raise
     finally:
-        request.cancellation.forget(hang_up)
+        request.cancellation.forget(cut)
 
 
 def _exchange(sock: socket.socket, message: bytes, request: Request) -> Reply:
@@ -213,16 +206,7 @@ def _connect(address: Address, request: Request) -> socket.socket:
         raise deadline_exceeded("The answer took longer than this service allows.")
     try:
         seconds = min(left, _CONNECT_SECONDS)
-        sock = socket.create_connection((address.host, address.port), timeout=seconds)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return _tls().wrap_socket(sock, server_hostname=address.host) if address.tls else sock
+        return dial(address.host, address.port, tls=address.tls, seconds=seconds)
     except OSError as error:
         _unless_cancelled(request, error)
         raise NoAnswer(error.strerror or type(error).__name__) from error
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context

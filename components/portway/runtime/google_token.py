@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from .jsons import as_object, as_text, decode
-from .meter_http import Origin
+from .meter_store import ATTEMPT_SECONDS
+from .origin import Origin
 
 _PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 _RENEW_SECONDS = 60.0
@@ -58,4 +59,4 @@ class AccessTokens:
 def metadata_origin() -> Origin:
     """Google's metadata server, or where `GCE_METADATA_HOST` says that one is."""
     host = os.environ.get("GCE_METADATA_HOST") or "metadata.google.internal"
-    return Origin(f"http://{host}")
+    return Origin(f"http://{host}", ATTEMPT_SECONDS)

@@ -59,6 +59,11 @@ class Reader:
         self._buffer += data
         return bool(data)
 
+    @property
+    def pending(self) -> bool:
+        """Whether bytes were received that nobody has read."""
+        return bool(self._buffer)
+
     def arrived(self) -> bool:
         """Wait until the next message begins; False when the other side closed instead."""
         return bool(self._buffer) or self._fill()

@@ -160,9 +160,10 @@ def open_keys(config: Config) -> Keys:
     if config.keys_file is not None:
         keys = file_keys(config.keys_file)
     else:
-        from .secrets_manager import secret_reader  # noqa: PLC0415 - the AWS SDK is slow to load
+        from .secrets_manager import open_secrets, secret_reader  # noqa: PLC0415 - only on AWS
 
         assert config.keys_secret is not None
-        keys = DocumentKeys(secret_reader(config.keys_secret, config.aws_region))
+        assert config.aws_region is not None
+        keys = DocumentKeys(secret_reader(config.keys_secret, open_secrets(config.aws_region)))
     keys.load()
     return keys

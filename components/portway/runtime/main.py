@@ -37,7 +37,7 @@ def run(env: Mapping[str, str]) -> int:
         keys, upstream = open_keys(config), open_upstream(config)
         metering = open_metering(config)
         signals = open_signals(config)
-    except (BadConfig, BadKeys, CannotListen, ImportError) as error:
+    except (BadConfig, BadKeys, CannotListen) as error:
         message = str(error) if isinstance(error, BadConfig) else f"portway runtime: {error}"
         sys.stderr.write(f"{message}\n")
         if api is not None:
@@ -63,7 +63,7 @@ def handler(event: object, context: object) -> NoReturn:
 def open_upstream(config: Config) -> Upstream:
     """The model that the configuration names."""
     if config.bedrock_model is not None:
-        from .bedrock import open_bedrock  # noqa: PLC0415 - the AWS SDK is slow to load
+        from .bedrock import open_bedrock  # noqa: PLC0415 - only one of the two is needed
 
         return open_bedrock(config)
     from .upstream_http import HttpUpstream  # noqa: PLC0415 - only one of the two is needed

@@ -10,9 +10,9 @@ is there. DynamoDB runs the updates of one item one after another.
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol, cast
 
-from .aws import make_client
+from .aws import DYNAMODB, AwsError, Service
+from .errors import WireError
 from .jsons import JsonObject, as_object
 from .meter_amounts import Amounts, expires_at
 from .meter_store import ATTEMPT_SECONDS, StoreAway
@@ -25,34 +25,16 @@ _NAMES = {"#requests": "requests", "#tokens": "tokens", "#micro_usd": "micro_usd
 _SUMS = "#requests :requests, #tokens :tokens, #micro_usd :micro_usd"
 
 
-class DynamoClient(Protocol):
-    """What is used of the AWS SDK's `dynamodb` client."""
-
-    def update_item(self, **arguments: object) -> JsonObject:
-        """Change one item on a condition."""
-        ...
-
-    def close(self) -> None:
-        """Close its connections."""
-        ...
-
-
 def open_dynamodb(service: str, table: str, region: str) -> "DynamoStore":
-    """The counters of `service` in a table, with credentials as the SDK finds them."""
-    client = make_client(
-        "dynamodb",
-        region,
-        connect_seconds=ATTEMPT_SECONDS,
-        read_timeout=ATTEMPT_SECONDS,
-        max_pool_connections=50,
-    )
-    return DynamoStore(service, table, cast("DynamoClient", client))
+    """The counters of `service` in a table; nothing is connected yet."""
+    client = Service(DYNAMODB, region, ATTEMPT_SECONDS, connect_seconds=ATTEMPT_SECONDS)
+    return DynamoStore(service, table, client)
 
 
 class DynamoStore:
     """See `Store`."""
 
-    def __init__(self, service: str, table: str, client: DynamoClient) -> None:
+    def __init__(self, service: str, table: str, client: Service) -> None:
         self._service = service
         self._table = table
         self._client = client
@@ -118,23 +100,24 @@ class DynamoStore:
         *,
         returned: str,
     ) -> "_Found":
+        asked: JsonObject = {
+            "TableName": self._table,
+            "Key": {"id": {"S": f"{self._service}#{month}"}},
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": dict(names),
+            "ExpressionAttributeValues": values,
+            "ReturnValues": returned,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
         try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key={"id": {"S": f"{self._service}#{month}"}},
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeNames=dict(names),
-                ExpressionAttributeValues=values,
-                ReturnValues=returned,
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except Exception as error:  # noqa: BLE001 - the SDK's errors share no base worth importing
-            response = as_object(getattr(error, "response", None)) or {}
-            code = str((as_object(response.get("Error")) or {}).get("Code") or "")
-            if code == "ConditionalCheckFailedException":
-                return _Found(as_object(response.get("Item")) or {}, refused=True)
-            raise StoreAway(f"DynamoDB: {code or type(error).__name__}") from None
+            answer = self._client.call("DynamoDB_20120810.UpdateItem", "1.0", asked)
+        except AwsError as error:
+            if error.code == "ConditionalCheckFailedException":
+                return _Found(as_object(error.body.get("Item")) or {}, refused=True)
+            raise StoreAway(f"DynamoDB: {error.code}") from None
+        except (OSError, WireError) as error:
+            raise StoreAway(f"DynamoDB: {type(error).__name__}") from None
         return _Found(as_object(answer.get("Attributes")) or {}, refused=False)
 
     def _note_stale(self, found: "_Found") -> None:

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 from .google_token import AccessTokens, metadata_origin
 from .jsons import JsonObject, as_list, as_object, as_text, decode, encode
 from .meter_amounts import Amounts, expires_at, limit_passed
-from .meter_http import Origin
-from .meter_store import StoreAway
+from .meter_store import ATTEMPT_SECONDS, StoreAway
+from .origin import Origin
 
 CONTENTION_SECONDS = 2.0
 """How long a commit that met others is repeated; Firestore applied none of those it aborted."""
@@ -47,7 +47,7 @@ def open_firestore(service: str, project: str, database: str, collection: str) -
     address = f"http://{emulator}" if emulator else "https://firestore.googleapis.com"
     documents = f"projects/{project}/databases/{database}/documents"
     tokens = AccessTokens(metadata_origin())
-    return FirestoreStore(service, documents, collection, Origin(address), tokens)
+    return FirestoreStore(service, documents, collection, Origin(address, ATTEMPT_SECONDS), tokens)
 
 
 class FirestoreStore:

@@ -52,14 +52,10 @@ class Store(Protocol):
 
 
 def open_store(settings: MeterSettings) -> Store:
-    """The store that the settings name; nothing is connected yet.
-
-    Raises:
-        ImportError: DynamoDB is named and no AWS SDK is installed.
-    """
+    """The store that the settings name; nothing is connected yet."""
     store = {name: str(value) for name, value in settings.store.items()}
     if store["kind"] == "dynamodb":
-        from .meter_dynamodb import open_dynamodb  # noqa: PLC0415 - the AWS SDK is slow to load
+        from .meter_dynamodb import open_dynamodb  # noqa: PLC0415 - only one of them is needed
 
         return open_dynamodb(settings.service, store["table"], store["region"])
     if store["kind"] == "firestore":

@@ -58,11 +58,7 @@ class Unmetered:
 
 
 def open_metering(config: Config) -> Metering:
-    """The meter that the configuration asks for.
-
-    Raises:
-        ImportError: its store needs the AWS SDK, which is not installed.
-    """
+    """The meter that the configuration asks for."""
     if config.meter is None:
         return Unmetered()
     from .meter import Meter  # noqa: PLC0415 - only where something is metered

@@ -6,8 +6,10 @@ evenly from zero to a bound that doubles (AWS Architecture Blog, "Exponential ba
 
 import os
 import threading
+from collections.abc import Callable, Iterator
 
 from .errors import WireError
+from .jsons import JsonObject
 from .pump import Cancellation
 
 MOST_TRIES = 3
@@ -16,7 +18,39 @@ LONGEST_PAUSE_SECONDS = 2.0
 _TRANSIENT = frozenset({429, 503})
 
 
-class Retry:
+def completed(cancellation: Cancellation, ask: Callable[[], JsonObject]) -> JsonObject:
+    """What `ask` answers, tried again where it may be; raises its last `WireError`."""
+    retry = _Retry(cancellation)
+    while True:
+        try:
+            return ask()
+        except WireError as error:
+            if not retry.again(error):
+                raise
+
+
+def streamed(
+    cancellation: Cancellation, ask: Callable[[], Iterator[JsonObject]]
+) -> Iterator[JsonObject]:
+    """What `ask` yields, begun again where it may be: never after its first piece.
+
+    A throttle may arrive as the first event of a stream that began with 200.
+    """
+    retry = _Retry(cancellation)
+    while True:
+        begun = False
+        try:
+            for piece in ask():
+                begun = True
+                yield piece
+        except WireError as error:
+            if begun or not retry.again(error):
+                raise
+        else:
+            return
+
+
+class _Retry:
     """How often one request was tried. Waiting for it ends as soon as nobody waits any more."""
 
     def __init__(self, cancellation: Cancellation) -> None:

@@ -1,36 +1,40 @@
 """The key document in AWS Secrets Manager."""
 
 from collections.abc import Callable
-from typing import Protocol, cast
 
-from .aws import make_client
-from .jsons import JsonObject
+from .aws import SECRETS_MANAGER, AwsError, Service
+from .errors import WireError
 from .keys import BadKeys
 
-
-class SecretsClient(Protocol):
-    """The one call used of the AWS SDK's `secretsmanager` client."""
-
-    def get_secret_value(self, *, SecretId: str) -> JsonObject:  # noqa: N803 - the SDK's name
-        """Return the secret's current version."""
-        ...
+_SECONDS = 5.0
 
 
-def secret_reader(
-    arn: str, region: str | None, client: SecretsClient | None = None
-) -> Callable[[], bytes]:
+def secret_reader(arn: str, service: Service) -> Callable[[], bytes]:
     """A function that fetches the document, raising `BadKeys` when it cannot."""
-    secrets = client or cast("SecretsClient", make_client("secretsmanager", region, read_timeout=5))
 
     def read() -> bytes:
         try:
-            value = secrets.get_secret_value(SecretId=arn).get("SecretString")
-        except Exception as error:  # noqa: BLE001 - the SDK's errors share no base worth importing
-            response = getattr(error, "response", None)
-            code = response["Error"]["Code"] if response else type(error).__name__
-            raise BadKeys(f"Secrets Manager did not return the key document: {code}") from None
+            found = service.call("secretsmanager.GetSecretValue", "1.1", {"SecretId": arn})
+        except (AwsError, OSError, WireError) as error:
+            raise BadKeys(
+                f"Secrets Manager did not return the key document: {_why(error)}"
+            ) from None
+        value = found.get("SecretString")
         if not isinstance(value, str):
             raise BadKeys("the secret with the key document holds no text")
         return value.encode()
 
     return read
+
+
+def open_secrets(region: str) -> Service:
+    """Secrets Manager in a region."""
+    return Service(SECRETS_MANAGER, region, _SECONDS)
+
+
+def _why(error: AwsError | OSError | WireError) -> str:
+    if isinstance(error, AwsError):
+        return error.code
+    if isinstance(error, WireError):
+        return error.detail or error.message
+    return type(error).__name__

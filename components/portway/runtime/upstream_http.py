@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from . import sse
 from .config import Config
+from .dial import dial, hang_up
 from .errors import WireError, internal, unavailable, upstream_error
 from .http_wire import Disconnected, Head, MalformedMessage, Reader, TooSlow, head_bytes
 from .jsons import JsonObject, as_object, decode, encode
@@ -20,6 +21,7 @@ from .upstream_errors import is_too_long, stream_error, translate
 _CONNECT_SECONDS = 5.0
 _CHECK_SECONDS = 2.0
 _CHAT = "/v1/chat/completions"
+_PORTS = {"http": 80, "https": 443}
 
 
 class _Reply:
@@ -52,10 +54,12 @@ class HttpUpstream:
 
     def __init__(self, config: Config, origin: str | None = None) -> None:
         parts = urlsplit(origin or config.upstream)
-        if parts.hostname is None or parts.port is None:
+        port = parts.port or _PORTS.get(parts.scheme)
+        if parts.hostname is None or port is None:
             raise internal(f"no host and port in {origin or config.upstream}")
-        self._address = (parts.hostname, parts.port)
+        self._address = (parts.hostname, port)
         self._host = parts.netloc
+        self._tls = parts.scheme == "https"
         self._config = config
 
     def complete(self, request: ChatRequest, cancellation: Cancellation) -> JsonObject:
@@ -143,18 +147,19 @@ class HttpUpstream:
         headers = self._signed(method, path, headers, body)
         with self._connect(seconds) as sock:
 
-            def hang_up() -> None:
-                _shut(sock)
+            def cut() -> None:
+                hang_up(sock)
 
-            cancellation.listen(hang_up)
+            cancellation.listen(cut)
             try:
                 yield _ask(sock, head_bytes(f"{method} {path} HTTP/1.1", headers) + body)
             finally:
-                cancellation.forget(hang_up)
+                cancellation.forget(cut)
 
     def _connect(self, seconds: float | None) -> socket.socket:
+        host, port = self._address
         try:
-            sock = socket.create_connection(self._address, timeout=seconds or _CONNECT_SECONDS)
+            sock = dial(host, port, tls=self._tls, seconds=seconds or _CONNECT_SECONDS)
         except OSError as error:
             raise unavailable(
                 "The model server is not up.",
@@ -162,7 +167,6 @@ class HttpUpstream:
                 detail=error.strerror or type(error).__name__,
             ) from error
         sock.settimeout(seconds)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
 
@@ -182,13 +186,6 @@ def _status(head: Head | None) -> tuple[int, dict[str, str]]:
     if head is None:
         raise Disconnected
     return int(head.start[1]), head.headers
-
-
-def _shut(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
 
 
 def _piece(data: bytes) -> JsonObject:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portway.runtime import retry
-from portway.runtime.aws import Frozen
-from portway.runtime.bedrock import BedrockClient, BedrockUpstream
+from portway.runtime.aws import AwsError
+from portway.runtime.aws_credentials import Frozen
+from portway.runtime.bedrock import BedrockUpstream
 from portway.runtime.bedrock_openai import BedrockOpenAI
 from portway.runtime.bedrock_settings import BedrockSettings, read_bedrock
 from portway.runtime.config import Config
@@ -39,10 +40,8 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry, "FIRST_PAUSE_SECONDS", 0.001)
 
 
-class SdkError(Exception):
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.response = {"Error": {"Code": code, "Message": "no"}}
+def refused(code: str) -> AwsError:
+    return AwsError(code, "no")
 
 
 ANSWER: dict[str, Any] = {
@@ -59,7 +58,7 @@ END = [
 
 
 class Events:
-    """What the SDK streams: an exception among the events is raised where it stands."""
+    """What Bedrock streams: an exception among the events is raised where it stands."""
 
     def __init__(self, *events: object) -> None:
         self._events = events
@@ -80,16 +79,16 @@ class Client:
     answers: list[Any]
     seen: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
-    def converse(self, **arguments: Any) -> Any:
+    def converse(self, arguments: Any, cancellation: Cancellation) -> Any:
+        assert not cancellation.done
         self.seen.append(arguments)
         answer = self.answers[len(self.seen) - 1]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def converse_stream(self, **arguments: Any) -> Any:
-        answer = self.converse(**arguments)
-        return {"stream": answer}
+    def converse_stream(self, arguments: Any, cancellation: Cancellation) -> Any:
+        return self.converse(arguments, cancellation)
 
 
 def request(*, stream: bool = False) -> ChatRequest:
@@ -107,21 +106,21 @@ def request(*, stream: bool = False) -> ChatRequest:
 
 def upstream(client: Client, settings: BedrockSettings | None = None) -> BedrockUpstream:
     config = CONFIG if settings is None else replace(CONFIG, bedrock=settings)
-    return BedrockUpstream(config, cast("BedrockClient", client))
+    return BedrockUpstream(config, client)
 
 
 @pytest.mark.parametrize(
     "code", ["ThrottlingException", "ModelNotReadyException", "ServiceUnavailableException"]
 )
 def test_what_the_model_did_no_work_for_is_asked_again(code: str) -> None:
-    client = Client([SdkError(code), SdkError(code), ANSWER])
+    client = Client([refused(code), refused(code), ANSWER])
     answer = upstream(client).complete(request(), Cancellation())
     assert answer["choices"][0]["message"]["content"] == "Paris"
     assert len(client.seen) == retry.MOST_TRIES
 
 
 def test_after_three_tries_the_client_is_told() -> None:
-    client = Client([SdkError("ThrottlingException")] * 4)
+    client = Client([refused("ThrottlingException")] * 4)
     with pytest.raises(WireError) as told:
         upstream(client).complete(request(), Cancellation())
     assert (told.value.status, told.value.retry_after_seconds, len(client.seen)) == (429, 2, 3)
@@ -132,7 +131,7 @@ def test_after_three_tries_the_client_is_told() -> None:
              "InternalServerException", "ModelTimeoutException"],
 )  # fmt: skip
 def test_what_may_have_cost_tokens_or_cannot_get_better_is_not_asked_again(code: str) -> None:
-    client = Client([SdkError(code), ANSWER])
+    client = Client([refused(code), ANSWER])
     with pytest.raises(WireError):
         upstream(client).complete(request(), Cancellation())
     assert len(client.seen) == 1
@@ -143,14 +142,14 @@ def test_nobody_is_asked_again_for_a_client_that_left(monkeypatch: pytest.Monkey
     monkeypatch.setattr(retry, "LONGEST_PAUSE_SECONDS", 3600)
     gone = Cancellation()
     threading.Timer(0.05, gone.cancel).start()
-    client = Client([SdkError("ThrottlingException"), ANSWER])
+    client = Client([refused("ThrottlingException"), ANSWER])
     with pytest.raises(WireError):
         upstream(client).complete(request(), gone)
     assert len(client.seen) == 1
 
 
 def test_a_throttle_inside_a_stream_that_has_said_nothing_is_tried_again() -> None:
-    throttled = Events(START, SdkError("throttlingException"))
+    throttled = Events(START, refused("throttlingException"))
     client = Client([throttled, Events(START, SAID, *END)])
     deltas = [
         piece["choices"][0]["delta"]
@@ -161,7 +160,7 @@ def test_a_throttle_inside_a_stream_that_has_said_nothing_is_tried_again() -> No
 
 
 def test_a_stream_that_has_said_something_is_never_begun_anew() -> None:
-    client = Client([Events(START, SAID, SdkError("throttlingException")), Events(START, *END)])
+    client = Client([Events(START, SAID, refused("throttlingException")), Events(START, *END)])
     pieces = upstream(client).stream(request(stream=True), Cancellation())
     assert next(pieces)["choices"][0]["delta"]["role"] == "assistant"
     with pytest.raises(WireError):

@@ -8,10 +8,12 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from portway.runtime.aws import AwsError
 from portway.runtime.bedrock_answer import FINISH_REASONS, chunks, completion, finish_reason, usage
 from portway.runtime.bedrock_errors import translate
 from portway.runtime.bedrock_request import converse_arguments
 from portway.runtime.errors import WireError
+from portway.runtime.origin import BrokenAnswer, Unanswered, Unreached
 from portway.runtime.upstream import ChatRequest
 from support.runtime_process import MODEL
 
@@ -403,48 +405,36 @@ def test_a_stream_that_ends_early_is_never_finished(kept: int) -> None:
     assert (caught.value.status, caught.value.code) == (502, "upstream_error")
 
 
-class SdkError(Exception):
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.response = {"Error": {"Code": code, "Message": message}}
-
-
-class EndpointConnectionError(Exception):
-    pass
-
-
-class ReadTimeoutError(Exception):
-    pass
-
-
 @pytest.mark.parametrize(
     ("error", "status", "code"),
     [
-        (SdkError("ValidationException", "bad"), 400, None),
+        (AwsError("ValidationException", "bad"), 400, None),
         (
-            SdkError("ValidationException", "Input is too long for requested model."),
+            AwsError("ValidationException", "Input is too long for requested model."),
             400,
             "context_length_exceeded",
         ),
         (
-            SdkError("ValidationException", "The provided model identifier is invalid."),
+            AwsError("ValidationException", "The provided model identifier is invalid."),
             404,
             "model_not_found",
         ),
-        (SdkError("ResourceNotFoundException", "x"), 404, "model_not_found"),
-        (SdkError("AccessDeniedException", "x"), 403, "permission_denied"),
-        (SdkError("ThrottlingException", "x"), 429, "rate_limit_exceeded"),
-        (SdkError("throttlingException", "x"), 429, "rate_limit_exceeded"),
-        (SdkError("ServiceQuotaExceededException", "x"), 429, "rate_limit_exceeded"),
-        (SdkError("ModelNotReadyException", "x"), 429, "rate_limit_exceeded"),
-        (SdkError("ModelTimeoutException", "x"), 504, "deadline_exceeded"),
-        (SdkError("ModelErrorException", "x"), 502, "upstream_error"),
-        (SdkError("modelStreamErrorException", "x"), 502, "upstream_error"),
-        (SdkError("InternalServerException", "x"), 502, "upstream_error"),
-        (SdkError("ServiceUnavailableException", "x"), 503, "upstream_unavailable"),
-        (SdkError("ExpiredTokenException", "x"), 500, "internal_error"),
-        (EndpointConnectionError(), 503, "upstream_unavailable"),
-        (ReadTimeoutError(), 504, "deadline_exceeded"),
+        (AwsError("ResourceNotFoundException", "x"), 404, "model_not_found"),
+        (AwsError("AccessDeniedException", "x"), 403, "permission_denied"),
+        (AwsError("ThrottlingException", "x"), 429, "rate_limit_exceeded"),
+        (AwsError("throttlingException", "x"), 429, "rate_limit_exceeded"),
+        (AwsError("ServiceQuotaExceededException", "x"), 429, "rate_limit_exceeded"),
+        (AwsError("ModelNotReadyException", "x"), 429, "rate_limit_exceeded"),
+        (AwsError("ModelTimeoutException", "x"), 504, "deadline_exceeded"),
+        (AwsError("ModelErrorException", "x"), 502, "upstream_error"),
+        (AwsError("modelStreamErrorException", "x"), 502, "upstream_error"),
+        (AwsError("InternalServerException", "x"), 502, "upstream_error"),
+        (AwsError("ServiceUnavailableException", "x"), 503, "upstream_unavailable"),
+        (AwsError("ExpiredTokenException", "x"), 500, "internal_error"),
+        (Unreached(), 503, "upstream_unavailable"),
+        (Unanswered(), 503, "upstream_unavailable"),
+        (BrokenAnswer(), 502, "upstream_error"),
+        (TimeoutError(), 504, "deadline_exceeded"),
         (RuntimeError(), 502, "upstream_error"),
     ],
 )
@@ -458,5 +448,5 @@ def test_every_failure_of_bedrock_has_a_status_that_clients_understand(
 
 def test_resource_names_do_not_leave_in_a_message() -> None:
     text = "No access to arn:aws:bedrock:eu-west-1:111122223333:x/y in 111122223333"
-    found = translate(SdkError("ValidationException", text), MODEL)
+    found = translate(AwsError("ValidationException", text), MODEL)
     assert found.message == "The model refused the request: No access to [resource] in [account]"

@@ -2,9 +2,8 @@
 
 import json
 import random
-import socket
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -13,73 +12,15 @@ import pytest
 from portway.runtime.google_token import AccessTokens
 from portway.runtime.meter_amounts import Amounts
 from portway.runtime.meter_firestore import FirestoreStore
-from portway.runtime.meter_http import Origin
 from portway.runtime.meter_store import StoreAway
 from portway.runtime.resp import Pool, ReplyError
-
-Answer = Callable[[bytes], bytes | None]
-
-
-class Server:
-    """Answers what arrives on each connection with `answer`; None closes the connection."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.address: tuple[str, int] = self._listener.getsockname()
-        self.connections = 0
-        self._threads: list[threading.Thread] = []
-        self._accepting = threading.Thread(target=self._accept)
-        self._accepting.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            thread = threading.Thread(target=self._serve, args=(sock,))
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        with sock:
-            while data := sock.recv(65536):
-                answer = self._answer(data)
-                if answer is None:
-                    return
-                sock.sendall(answer)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in (self._accepting, *self._threads):
-            thread.join(10)
-
-
-@contextmanager
-def serving(answer: Answer) -> Generator[Server]:
-    server = Server(answer)
-    try:
-        yield server
-    finally:
-        server.close()
+from support.answering import Answer, Server, serving
 
 
 @contextmanager
 def pooled(answer: Answer, seconds: float = 2.0) -> Generator[tuple[Server, Pool]]:
     with serving(answer) as server, closing(Pool(server.address, None, seconds)) as pool:
         yield server, pool
-
-
-@contextmanager
-def reached(answer: Answer) -> Generator[tuple[Server, Origin]]:
-    with (
-        serving(answer) as server,
-        closing(Origin("http://{}:{}".format(*server.address))) as origin,
-    ):
-        yield server, origin
 
 
 class TestResp:
@@ -125,33 +66,6 @@ class TestResp:
     def test_a_server_that_is_silent_is_given_up(self) -> None:
         with pooled(lambda _: b"", 0.1) as (_, pool), pytest.raises(TimeoutError):
             pool.call(["PING"])
-
-
-def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-class TestOrigin:
-    def test_a_connection_is_kept_and_one_that_was_closed_replaced(self) -> None:
-        answers = iter([http(b"a"), http(b"b"), None, http(b"c", "503 Service Unavailable")])
-        with reached(lambda _: next(answers)) as (server, origin):
-            found = [origin.call("GET", "/", None, {}) for _ in range(3)]
-        assert found == [(200, b"a"), (200, b"b"), (503, b"c")]
-        assert server.connections == 2
-
-    @pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", None])
-    def test_what_is_no_answer_is_a_broken_connection(self, sent: bytes | None) -> None:
-        with (
-            reached(lambda _: sent) as (_, origin),
-            pytest.raises(OSError),  # noqa: PT011 - any of them
-        ):
-            origin.call("GET", "/", None, {})
-
-    def test_a_server_that_asks_to_close_is_not_kept(self) -> None:
-        with reached(lambda _: http(b"a", "200 OK", "connection: close")) as (server, origin):
-            assert [origin.call("GET", "/", None, {}) for _ in range(2)] == [(200, b"a")] * 2
-        assert server.connections == 2
 
 
 class Metadata:

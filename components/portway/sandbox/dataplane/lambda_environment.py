@@ -1,7 +1,7 @@
 """An execution environment: the deployed zip, extracted, run as Lambda runs it.
 
 Simulated: processor architecture and CPU share. Memory is watched, not limited: an address-space limit
-would kill Python with boto3 long before Lambda does, so the process is ended when what it and its children
+would kill Python with a library such as boto3 long before Lambda does, so the process is ended when what it and its children
 hold in memory exceeds what was declared.
 """
 

@@ -97,9 +97,14 @@ def test_three_gpus_run_three_pods_and_a_rollout_never_needs_a_fourth(cluster: C
     no_surge = {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}}
     cluster.apply(deployed(pod, 4, **no_surge))
     assert eventually(lambda: cluster.phases(home) == ["Pending", "Running", "Running", "Running"])
-    waiting = next(each for each in cluster.pods(home) if dig(each, "status", "phase") == "Pending")
-    said = [each["message"] for each in objects_at(waiting, "status", "conditions")]
-    assert any(f"3 Insufficient {GPU}" in each for each in said), said
+
+    def said() -> list[str]:
+        pods = [each for each in cluster.pods(home) if dig(each, "status", "phase") == "Pending"]
+        conditions = [each for pod in pods for each in objects_at(pod, "status", "conditions")]
+        return [str(each["message"]) for each in conditions]
+
+    # a pod is there before the scheduler has looked at it
+    assert eventually(lambda: any(f"3 Insufficient {GPU}" in each for each in said())), said()
     cluster.apply(deployed(pod, 3, **no_surge))
     pod["spec"]["containers"][0]["image"] = "app:2"
     cluster.apply(deployed(pod, 3, **no_surge))

@@ -95,15 +95,14 @@ def _is_decoded(objects: Json) -> bool:
     return True
 
 
-def _no_surge(objects: Json) -> bool:
+def _surges_or_gives_way(objects: Json) -> bool:
+    """Never both: a surge is for a service that may not lose a pod, and only where it was asked for."""
     deployment = objects.get("deployment")
     if deployment is not None:
-        return deployment["spec"]["strategy"]["rollingUpdate"] == {
-            "maxSurge": 0,
-            "maxUnavailable": 1,
-        }
-    rolling = objects["group"]["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"]
-    return bool(rolling["maxSurge"] == 0)
+        rolling = deployment["spec"]["strategy"]["rollingUpdate"]
+    else:
+        rolling = objects["group"]["spec"]["rolloutStrategy"]["rollingUpdateConfiguration"]
+    return bool((rolling["maxSurge"] == 0) == (rolling["maxUnavailable"] == 1))
 
 
 def _can_be_drained(objects: Json) -> bool:
@@ -165,7 +164,7 @@ BUILT: Mapping[str, Callable[[Json], bool]] = {
     "two owners of replicas": _replicas_have_one_owner,
     "shared memory": _shared_memory,
     "killed while it loads": _loads_in_time,
-    "surge without a gpu": _no_surge,
+    "surge without a gpu": _surges_or_gives_way,
     "drain that never ends": _can_be_drained,
     "metrics of others": _asks_for_its_own_metrics,
     "image that moves": _images_are_pinned,

@@ -1,17 +1,26 @@
 """A real cluster as the tests drive it: nodes that are made by hand, pods that kwok plays."""
 
+import os
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pytest
+
 from portway.sandbox.controlplane.cluster import RealCluster
 from portway.sandbox.controlplane.nodes import claims_devices, node_for, slice_for
 from portway.sandbox.controlplane.objects import Object, Ref, dig, objects_at
 from portway.sandbox.controlplane.server import ServerApi
+from portway.sandbox.providers.cloud import InitFailed
+from portway.sandbox.providers.kubernetes import KubernetesCloud
+from support.plugin import Plugin
 
 MANAGER = "test"
 NEWEST = "1.26"
@@ -70,6 +79,50 @@ class Cluster:
     def post(self, path: str, body: Object) -> tuple[int, str]:
         answer = self.api.client.post(path, json=body)
         return answer.status_code, str(answer.json().get("message"))
+
+
+@contextmanager
+def provider(root: Path, **config: Any) -> Generator[Plugin]:
+    """The provider that `up` runs, for the control plane of the sandbox in ``root``."""
+    plugin = Plugin(root, "kubernetes", {"context": "prod-eu", **config})
+    try:
+        yield plugin
+    finally:
+        assert isinstance(plugin.cloud, KubernetesCloud)
+        plugin.cloud.close()
+
+
+def refusal_of(act: Callable[[], object]) -> InitFailed:
+    """What a create or an update ends with that made its object."""
+    with pytest.raises(InitFailed) as failed:
+        act()
+    return failed.value
+
+
+@contextmanager
+def away(real: RealCluster, seconds: float) -> Generator[None]:
+    """The API server is killed, and the same one comes back after ``seconds``."""
+    process = real.running()["kube-apiserver"]
+    words, folder = process.cmdline(), real.folder.root
+    process.kill()
+    psutil.wait_procs([process], timeout=10)
+
+    def come_back() -> None:
+        environment = {"PATH": os.defpath, "HOME": str(folder)}
+        with real.log_file("kube-apiserver").open("ab") as log:
+            again = subprocess.Popen(
+                words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True,
+            )  # fmt: skip
+        again.returncode = 0  # on its own, as the first one was
+
+    timer = threading.Timer(seconds, come_back)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+        assert eventually(real.is_ready, 60)
 
 
 def eventually(what: Callable[[], bool], seconds: float = 30) -> bool:

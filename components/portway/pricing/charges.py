@@ -85,7 +85,7 @@ def _(meter: Held, work: Work) -> Iterator[Charge]:
         # Releasing at once may start so often that it saves nothing; it never costs more.
         expected_low=min(released, expected),
         expected=expected,
-        ceiling=pool.most * SECONDS_PER_MONTH,
+        ceiling=(pool.most + meter.beside) * SECONDS_PER_MONTH,
     ).times(Decimal(meter.copies))
     yield from _of_parts(meter.resource, meter.region, meter.parts, seconds)
 

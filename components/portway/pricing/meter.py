@@ -42,6 +42,8 @@ class Held:
         copies: how many such pools there are (one for each region of a multi-region service).
         served_by: what answers in it, as the throughput table calls it; empty where it is no model.
         shape: the machine of one instance, for a reader.
+        beside: instances that may run beside ``most`` for a while and serve nothing more, as those of
+            a rollout; in the ceiling alone.
     """
 
     resource: str
@@ -55,6 +57,7 @@ class Held:
     copies: int = 1
     served_by: str = ""
     shape: str = ""
+    beside: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from portway.gate.capacity import Kind, at_most, gpus, maximum, reading, scaled
 from portway.gate.context import CostContext
 from portway.gate.counts import Count, Uncounted
 from portway.gate.resource import Resource, Stack
+from portway.gate.rollouts import surge
 from portway.gate.rule import Rule, Severity, Violation
 
 _PATH = "gpus"
@@ -56,6 +57,9 @@ def judge(resource: Resource, context: CostContext, stack: Stack | None) -> Iter
                 f"{resource} holds {each.value} GPUs in each of an unknown number of instances"
             )
             yield Violation(f"{message}: {most.why}", resource.urn, most.path, undetermined=True)
+        elif isinstance(more := surge(resource, most.value), Uncounted):
+            message = f"{resource} may hold GPUs beside those of its {most.value} instances"
+            yield Violation(f"{message}: {more.why}", resource.urn, more.path, undetermined=True)
     elif each.value and context.max_gpus is not None:
         most = maximum(resource, how.facts)
         if isinstance(most, Count) and each.value * most.value > context.max_gpus:
@@ -82,8 +86,9 @@ def _uses(stack: Stack) -> Iterator[Use]:
         each = gpus(resource, how.facts, stack)
         if isinstance(each, Count) and each.value:
             most = at_most(resource, how.facts, stack)
-            if isinstance(most, Count):
-                yield Use(resource, each.value, most.value)
+            more = surge(resource, most.value) if isinstance(most, Count) else most
+            if isinstance(most, Count) and isinstance(more, Count):
+                yield Use(resource, each.value, most.value + more.value)
 
 
 def _too_many(uses: list[Use], limit: int) -> Violation:

@@ -16,6 +16,7 @@ from portway.gate.capacity import at_most, gpus, reading, scalers
 from portway.gate.counts import Count, Uncounted
 from portway.gate.machines import is_accelerated
 from portway.gate.resource import Resource, Stack
+from portway.gate.rollouts import surge
 from portway.gate.tables import table
 from portway.gate.values import Known, Missing, Unknown
 from portway.gate.workloads import anatomy
@@ -136,6 +137,9 @@ def _nodes(
         size = Decimal(given["node_disk_gib"]) * machines
         parts.append(Part("node disk", f"{given['rates']}node-disk", size, per_seconds=_MONTH))
     fewest, largest = -(-least // fit), -(-highest // fit)
+    more = surge(resource, highest)
+    if isinstance(more, Uncounted):
+        raise CannotPrice(more.path, more.why)
     yield Held(
         resource=resource.name,
         region=where.region,
@@ -147,6 +151,7 @@ def _nodes(
         start_seconds=given["start_seconds"],
         served_by=labelled(resource, _ACCELERATORS) or given["gpus"].get(machine, ""),
         shape=f"{fewest * machines} to {largest * machines} nodes of {machine or 'an unnamed type'}, {term}",
+        beside=-(-(highest + more.value) // fit) - largest,
     )
 
 

@@ -34,8 +34,10 @@ class KubeApi(Protocol):
         """
         ...
 
-    def apply(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
-        """Server-side apply ``obj``, never forcing conflicts, and return the live object.
+    def apply(
+        self, obj: Object, *, field_manager: str, dry_run: bool = False, force: bool = False
+    ) -> Object:
+        """Server-side apply ``obj`` and return the live object; ``force`` takes fields from who owns them.
 
         Raises:
             ApiError: 409 when another manager owns a field; 400, 403, 404 or 422 when it is refused.

@@ -18,7 +18,10 @@ ESTABLISHED_SECONDS = 30.0
 _CRDS = Path(__file__).with_name("crds.json")
 _OBJECT_META = {"apiVersion", "kind", "metadata"}
 _UNIQUE = {"rule": "self.all(a, self.exists_one(b, a == b))", "message": "must be unique"}
-_NAMESPACES = ("keda",)
+PREVIEWS = "sandbox-previews"
+"""The namespace in which a preview has objects judged whose own namespace is not there yet."""
+
+_NAMESPACES = ("keda", PREVIEWS)
 
 
 def install(api: ServerApi) -> None:

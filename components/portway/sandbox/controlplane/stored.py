@@ -101,19 +101,22 @@ class StoredApi:
             raise already_exists(ref) from error
         return self._with_status(live, 1)
 
-    def apply(self, obj: Object, *, field_manager: str, dry_run: bool = False) -> Object:
-        """See ``KubeApi``. An object belongs to one manager here: another one may only agree."""
+    def apply(
+        self, obj: Object, *, field_manager: str, dry_run: bool = False, force: bool = False
+    ) -> Object:
+        """See ``KubeApi``. An object belongs to one manager here: another one agrees, or takes it."""
         ref = Ref.of(obj)
         row = self.store.get(self._cluster.key(ref))
         if row is None:
             return self.create(obj, field_manager=field_manager, dry_run=dry_run)
         owner = str(row.outputs["metadata"]["managedFields"][0]["manager"])
-        if owner != field_manager:
-            clashes = conflicting(row.inputs, without_nulls(obj))
-            if clashes:
-                raise conflict(_clash(owner, clashes))
+        clashes = conflicting(row.inputs, without_nulls(obj)) if owner != field_manager else []
+        if clashes and not force:
+            raise conflict(_clash(owner, clashes))
         applied, live = self._admitted(obj)
         self._keep(row.outputs, live)
+        if clashes:
+            live["metadata"]["managedFields"] = managed_fields(field_manager, applied)
         check_change(row.outputs, live)
         if applied == row.inputs:
             return self._with_status(row.outputs, row.generation)

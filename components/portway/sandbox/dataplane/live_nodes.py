@@ -24,7 +24,8 @@ from portway.sandbox.controlplane.nodes import (
     node_for,
     slice_for,
 )
-from portway.sandbox.controlplane.objects import Object, dig, object_at, objects_at, token_of
+from portway.sandbox.controlplane.objects import Object, dig, object_at, token_of
+from portway.sandbox.controlplane.obstacles import NO_MORE_NODES, is_unschedulable
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.kubernetes_objects import disk_of
 from portway.sandbox.dataplane.live_objects import LiveObjects, Refused, event_of, row_of
@@ -62,12 +63,12 @@ class NodePools:
             if number is None:
                 self._asked.add(uid)
                 why = f"the node pool has its most nodes, {self._most}"
-                await self._warn(pod, "NotTriggerScaleUp", why)
+                await self._warn(pod, NO_MORE_NODES, why)
                 return
             node, status = node_for(pod, pool, number)
         except NoSuchMachine as error:
             self._asked.add(uid)
-            await self._warn(pod, "NotTriggerScaleUp", str(error))
+            await self._warn(pod, NO_MORE_NODES, str(error))
             return
         try:
             made = await self._objects.ask("POST", "/api/v1/nodes", json=node)
@@ -130,15 +131,6 @@ class NodePools:
             await self._objects.ask("POST", f"/api/v1/namespaces/{namespace}/events", json=event)
         except Refused as error:
             log.debug("no event for %s: %s", dig(pod, "metadata", "name"), error)
-
-
-def is_unschedulable(pod: Object) -> bool:
-    """Whether the scheduler has found no node for ``pod``."""
-    return dig(pod, "spec", "nodeName") is None and any(
-        (each.get("type"), each.get("status"), each.get("reason"))
-        == ("PodScheduled", "False", "Unschedulable")
-        for each in objects_at(pod, "status", "conditions")
-    )
 
 
 def pool_of(pod: Object) -> str:

@@ -210,13 +210,13 @@ def row_of(obj: Object, token: str) -> Row:
     return Row(key, "", obj, obj, int(metadata.get("generation") or 1))
 
 
-def event_of(obj: Object, reason: str, message: str) -> Object:
-    """A warning about ``obj`` that ``kubectl describe`` would show."""
+def event_of(obj: Object, reason: str, message: str, field_path: str = "") -> Object:
+    """A warning about ``obj``, or a part of it, that ``kubectl describe`` would show."""
     ref, metadata = Ref.of(obj), object_at(obj, "metadata")
     namespace = ref.namespace or "default"
     about = {
         "apiVersion": ref.api_version, "kind": ref.kind, "name": ref.name, "namespace": namespace,
-        "uid": metadata.get("uid"),
+        "uid": metadata.get("uid"), **({"fieldPath": field_path} if field_path else {}),
     }  # fmt: skip
     return {
         "apiVersion": "v1",

@@ -17,6 +17,7 @@ from portway.sandbox.dataplane.context import Context, Signal, until
 from portway.sandbox.dataplane.instance import Instance, Running, StartFailed
 from portway.sandbox.dataplane.kubernetes_deployments import DRAIN_SECONDS, Pod, names_file
 from portway.sandbox.dataplane.kubernetes_objects import read_pod_template
+from portway.sandbox.dataplane.live_events import Warnings
 from portway.sandbox.dataplane.live_objects import STRATEGIC, LiveObjects, Refused, path_of, row_of
 from portway.sandbox.dataplane.world import PlatformError, World, child
 from portway.sandbox.store import Row
@@ -50,6 +51,7 @@ class LivePod:
         self._trouble: tuple[str, str] | None = None
         self._since = _now()
         self._said: Object = {}
+        self._warnings = Warnings(objects)
         self._closing = False
         self.pod: Pod | None = None
         self.changed = Signal()
@@ -157,6 +159,9 @@ class LivePod:
 
     async def _say(self) -> None:
         status = self._status()
+        await self._warnings.tell(
+            self._obj, status, self._instance.containers if self._instance else []
+        )
         if status == self._said:
             return
         try:

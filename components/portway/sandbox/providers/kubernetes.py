@@ -6,6 +6,7 @@ A kubeconfig context is a cluster; no kubeconfig file is ever read but the sandb
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from portway.errors import PortwayError
@@ -14,7 +15,7 @@ from portway.sandbox.controlplane.api import KubeApi
 from portway.sandbox.controlplane.cluster import KUBECONFIG, RealCluster
 from portway.sandbox.controlplane.connect import connect
 from portway.sandbox.controlplane.errors import ApiError
-from portway.sandbox.controlplane.objects import Object, Ref, object_at, objects_at
+from portway.sandbox.controlplane.objects import Object, Ref, object_at
 from portway.sandbox.layout import Layout
 from portway.sandbox.providers import checking, differences, kubernetes_yaml, readiness
 from portway.sandbox.providers import kubernetes_texts as texts
@@ -33,15 +34,17 @@ from portway.sandbox.providers.kubernetes_fields import (
     is_autonamed,
     program_side,
     replaces,
+    takes_over,
 )
 from portway.sandbox.providers.kubernetes_names import autoname, kind_of, manager, place
+from portway.sandbox.providers.kubernetes_patience import PatientApi
+from portway.sandbox.providers.kubernetes_preview import NOT_FOUND, dry_run, lives_in_namespace
 from portway.sandbox.providers.schema import Sdk
 from portway.sandbox.providers.wire import UNKNOWN, Json, has_unknown
 from portway.sandbox.store import Key, Row, Store
 
 _EXTRAS = frozenset({"version", "pluginDownloadURL", "pluginChecksums", "__internal"})
 _GONE_SECONDS = 600.0
-_CRD_MISSING = 404
 
 
 class KubernetesCloud(Cloud):
@@ -53,7 +56,7 @@ class KubernetesCloud(Cloud):
         """``root`` is the sandbox's folder, where a running control plane leaves its kubeconfig."""
         super().__init__(store)
         self.layout = Layout(root)
-        self._server: KubeApi | None = None
+        self._server: PatientApi | None = None
 
     # the provider
 
@@ -95,7 +98,7 @@ class KubernetesCloud(Cloud):
             api.decode(inputs, unknown=UNKNOWN)
         except ApiError as error:
             # a kind nobody knows yet may be defined by the same program
-            if error.code != _CRD_MISSING:
+            if error.code != NOT_FOUND:
                 return inputs, [Failure("", error.message)]
         return inputs, []
 
@@ -117,12 +120,10 @@ class KubernetesCloud(Cloud):
         inputs = request.inputs
         api = self._api(request)
         if not has_unknown(inputs):
-            act = api.apply if request.id else api.create
             try:
-                act(inputs, field_manager=manager(request.urn), dry_run=True)
+                dry_run(api, request, force=takes_over(self.config, inputs))
             except ApiError as error:
-                if not self._is_early(api, request, error):
-                    raise texts.refused("created", request, error) from error
+                raise texts.refused("created", request, error) from error
         outputs: Json = {**inputs}
         if schema.reports_status(str(inputs["apiVersion"]), str(inputs["kind"])):
             outputs["status"] = UNKNOWN
@@ -140,14 +141,15 @@ class KubernetesCloud(Cloud):
         """Apply the change and wait until it is live."""
         self._require_data_plane(request)
         api = self._api(request)
-        return self._applied("updated", request, api, api.apply)
+        force = takes_over(self.config, request.inputs)
+        return self._applied("updated", request, api, partial(api.apply, force=force))
 
     def read(self, request: Request) -> State | None:
         """The live object and what of it the program wrote."""
         try:
             live = self._api(request).get(self._ref(request))
         except ApiError as error:
-            if error.code == _CRD_MISSING:
+            if error.code == NOT_FOUND:
                 return None
             raise texts.as_cloud_error(error, error.message) from error
         if live is None:
@@ -167,7 +169,7 @@ class KubernetesCloud(Cloud):
                 if self.cancelled.wait(0.1):
                     return
         except ApiError as error:
-            if error.code == _CRD_MISSING:
+            if error.code == NOT_FOUND:
                 self._forget(ref)
                 return
             raise texts.as_cloud_error(error, error.message) from error
@@ -195,6 +197,11 @@ class KubernetesCloud(Cloud):
         """What a ResourceQuota on objects says."""
         del operation
         return texts.over_quota(request)
+
+    def close(self) -> None:
+        """Close every connection to a real cluster."""
+        if self._server is not None:
+            self._server.close()
 
     # the rest is nobody else's business
 
@@ -226,8 +233,11 @@ class KubernetesCloud(Cloud):
             if self._is_stored:
                 return connect(self.layout, self.store, self.context, request.urn)
             if self._server is None:
-                self._server = connect(self.layout, self.store, self.context)
-        except PortwayError as error:
+                reach = partial(connect, self.layout, self.store, self.context)
+                server = PatientApi(reach, self._pause)
+                server.reach()
+                self._server = server
+        except (PortwayError, ApiError) as error:
             raise CloudError(Code.UNAVAILABLE, str(error)) from error
         return self._server
 
@@ -240,7 +250,7 @@ class KubernetesCloud(Cloud):
             metadata["name"] = autoname(request)
             annotations = object_at(metadata, "annotations")
             metadata["annotations"] = {**annotations, AUTONAMED: "true"}
-        if metadata.get("namespace") is None and _lives_in_namespace(api, inputs):
+        if metadata.get("namespace") is None and lives_in_namespace(api, inputs):
             metadata["namespace"] = str(self.config.get("namespace") or "default")
         return metadata
 
@@ -263,15 +273,16 @@ class KubernetesCloud(Cloud):
             # it exists: an error without its state would make the engine forget it
             reasons = error.reasons if isinstance(error, NotLive) else (str(error),)
             first = texts.not_live(verb, ref, reasons[0])
-            raise InitFailed(self._seen(api, request, live), first, *reasons[1:]) from error
+            if not isinstance(error, ApiError):
+                live = self._seen(api, live)
+            raise InitFailed(State(ref.id, request.inputs, live), first, *reasons[1:]) from error
         return State(ref.id, request.inputs, live)
 
-    def _seen(self, api: KubeApi, request: Request, live: Object) -> State:
-        ref = Ref.of(live)
+    def _seen(self, api: KubeApi, live: Object) -> Object:
         # else what was answered to the write is the best there is
-        with suppress(ApiError):
-            live = api.get(ref) or live
-        return State(ref.id, request.inputs, live)
+        with suppress(ApiError, CloudError):
+            return api.get(Ref.of(live)) or live
+        return live
 
     def _pause(self, seconds: float) -> bool:
         if self.cancelled.wait(seconds):
@@ -280,30 +291,10 @@ class KubernetesCloud(Cloud):
             readiness.require_data_plane(self)
         return False
 
-    def _is_early(self, api: KubeApi, request: Request, error: ApiError) -> bool:
-        """Whether a dry run failed only because the deployment has not begun.
-
-        The namespace or the definition may be made first, and a replaced object is still there.
-        """
-        if error.code == _CRD_MISSING:
-            return True
-        if error.reason != "AlreadyExists":
-            return False
-        there = api.get(Ref.of(request.inputs)) or {}
-        fields = objects_at(there, "metadata", "managedFields")
-        return any(each.get("manager") == manager(request.urn) for each in fields)
-
     def _ref(self, request: Request) -> Ref:
         api_version, kind = kind_of(request.type) or ("", "")
         namespace, _, name = request.id.rpartition("/")
         return Ref(api_version, kind, name, namespace or None)
-
-
-def _lives_in_namespace(api: KubeApi, inputs: Json) -> bool:
-    try:
-        return api.is_namespaced(str(inputs["apiVersion"]), str(inputs["kind"]))
-    except ApiError:
-        return False
 
 
 def embedded(store: Store, root: Path) -> Cloud:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from portway.sandbox.controlplane.api import KubeApi
 from portway.sandbox.controlplane.objects import Object, Ref, dig, object_at, objects_at
+from portway.sandbox.controlplane.obstacles import Obstacle, of_pods, waiting_pods, with_remedy
 from portway.sandbox.controlplane.status import is_available
 
 SKIP = "pulumi.com/skipAwait"
@@ -17,6 +18,10 @@ DEFAULT_SECONDS = 600.0
 POLL_SECONDS = 0.1
 REFUSED_SECONDS = 2.0
 """How long pods may be refused before that is final: what they refer to may only just appear."""
+
+LOOK_SECONDS = 1.0
+HOPELESS_SECONDS = 8.0
+"""How long an image that cannot be pulled, or a pod for which nothing makes room, is waited for."""
 
 
 class NotLive(Exception):
@@ -52,20 +57,82 @@ def wait_until_live(
         return api.get(ref) or obj
     limit = timeout_seconds or float(annotations.get(TIMEOUT, DEFAULT_SECONDS))
     started = time.monotonic()
+    watched = _Watched(api)
     while True:
         live = api.get(ref)
         if live is None:
             raise NotLive(f"'{ref.name}' was deleted while it was awaited")
-        found = list(problems(api, live))
+        found = [with_remedy(each) for each in problems(api, live)]
         waited = time.monotonic() - started
         if not found:
             return live
-        if _is_final(live, waited):
-            raise NotLive(f"'{ref.name}' failed to become Ready", *found)
+        if _is_final(live, waited) or watched.is_hopeless(live):
+            raise NotLive(f"'{ref.name}' failed to become Ready", *found, *watched.why(live))
         if waited >= limit:
-            raise NotLive(f"'{ref.name}' timed out waiting to be Ready", *found)
+            raise NotLive(f"'{ref.name}' timed out waiting to be Ready", *found, *watched.why(live))
         if pause(POLL_SECONDS):
             raise NotLive(f"Resource operation was cancelled for '{ref.name}'", *found)
+
+
+class _Watched:
+    """The pods behind what is awaited: looked at now and then, because a server has more to do."""
+
+    def __init__(self, api: KubeApi) -> None:
+        self._api = api
+        self._looked = time.monotonic()
+        self._since: float | None = None
+
+    def is_hopeless(self, live: Object) -> bool:
+        """Whether what keeps its pods from running has lasted, and the cluster itself cannot end it."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return False
+        self._looked = now
+        if not any(_is_stuck(self._api, each) for each in self._workloads(live)):
+            self._since = None
+            return False
+        self._since = now if self._since is None else self._since
+        return now - self._since >= HOPELESS_SECONDS
+
+    def why(self, live: Object) -> list[str]:
+        """What keeps its pods from running, in the cluster's words and ours."""
+        found = [str(o) for each in self._workloads(live) for o in _obstacles(self._api, each)]
+        return list(dict.fromkeys(found))
+
+    def _workloads(self, live: Object) -> list[Object]:
+        """The Deployments whose pods it waits for."""
+        if live.get("kind") == "Deployment":
+            return [live]
+        selector = object_at(live, "spec", "selector")
+        if live.get("kind") != "Service" or not selector:
+            return []
+        namespace = str(dig(live, "metadata", "namespace"))
+        return [
+            each for each in self._api.list("apps/v1", "Deployment", namespace)
+            if selector.items() <= object_at(each, "spec", "template", "metadata", "labels").items()
+            and not is_available(each)
+        ]  # fmt: skip
+
+
+def _is_stuck(api: KubeApi, workload: Object) -> bool:
+    """Whether some of its pods will not run by themselves, and none goes that might make room."""
+    if _gave_up(workload):
+        return True
+    return any(each.is_hopeless for each in _obstacles(api, workload)) and not _makes_room(
+        api, workload
+    )
+
+
+def _obstacles(api: KubeApi, workload: Object) -> list[Obstacle]:
+    namespace = str(dig(workload, "metadata", "namespace"))
+    pods = waiting_pods(workload, api.list("v1", "Pod", namespace))
+    return of_pods(pods, api.list("v1", "Event", namespace)) if pods else []
+
+
+def _makes_room(api: KubeApi, workload: Object) -> bool:
+    namespace = str(dig(workload, "metadata", "namespace"))
+    pods = api.list("v1", "Pod", namespace)
+    return any(dig(pod, "metadata", "deletionTimestamp") is not None for pod in pods)
 
 
 Check = Callable[[KubeApi, Object], Iterator[str]]
@@ -100,7 +167,13 @@ def _is_final(live: Object, waited_seconds: float) -> bool:
     conditions = {each.get("type"): each for each in objects_at(live, "status", "conditions")}
     if conditions.get("ReplicaFailure", {}).get("status") == "True":
         return waited_seconds >= REFUSED_SECONDS
-    return conditions.get("Progressing", {}).get("status") == "False"
+    return _gave_up(live)
+
+
+def _gave_up(live: Object) -> bool:
+    """Whether its rollout is over, and has failed."""
+    conditions = objects_at(live, "status", "conditions")
+    return any((c.get("type"), c.get("status")) == ("Progressing", "False") for c in conditions)
 
 
 def _service(api: KubeApi, live: Object) -> Iterator[str]:

@@ -8,6 +8,7 @@ from portway.sandbox.controlplane.objects import Object, object_at
 from portway.sandbox.providers.wire import Json, Value
 
 AUTONAMED = "pulumi.com/autonamed"
+PATCH_FORCE = "pulumi.com/patchForce"
 
 _ALWAYS = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 
@@ -53,6 +54,12 @@ def replaces(kind: str, config: Json, inputs: Json) -> tuple[str, ...]:
         return paths
     in_place = config.get(_MUTABLE[kind]) is True and inputs.get("immutable") is not True
     return paths if in_place else (*paths, *_CONTENT[kind])
+
+
+def takes_over(config: Json, inputs: Json) -> bool:
+    """Whether fields that somebody else owns now are to be taken back: said of the provider or the object."""
+    annotations = object_at(inputs, "metadata", "annotations")
+    return config.get("enablePatchForce") is True or annotations.get(PATCH_FORCE) == "true"
 
 
 def is_autonamed(inputs: Json) -> bool:

@@ -91,6 +91,8 @@ class KubernetesService(pulumi.ComponentResource):
             context=plan.cluster,
             # A rotated key changes the Secret in place; the runtime reads it again.
             enable_secret_mutable=True,
+            # What somebody changed is put back, as in other clouds: no autoscaler owns a field that is set.
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
         keys = make_keys(self, name, plan.keys)

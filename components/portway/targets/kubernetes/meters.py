@@ -70,6 +70,7 @@ def _nodes(plan: KubernetesPlan) -> Held:
         parts=(machine, disk) if has_disk else (machine,),
         least=-(-plan.min_replicas // packed),
         most=-(-plan.max_replicas // packed),
+        beside=-(-(plan.max_replicas + plan.surge) // packed) - -(-plan.max_replicas // packed),
         concurrency=plan.concurrency * packed,
         hold_seconds=POD_IDLE_SECONDS + NODE_IDLE_SECONDS,
         start_seconds=START_SECONDS,
@@ -86,6 +87,9 @@ def _shape(plan: KubernetesPlan, term: str, beside: str) -> str:
     if packed > 1:
         gpus += f" for {packed} replicas"
     several = f", {machines} of them for each replica" if machines > 1 else ""
+    if plan.surge:
+        more = -(-(plan.max_replicas + plan.surge) // packed)
+        several += f", {more * machines} while a new version rolls out"
     return (
         f"{fewest * machines} to {most * machines} nodes of {plan.node or 'an unnamed type'}, "
         f"{term}, each with {gpus}{several}; {beside}"

@@ -76,10 +76,13 @@ def _room_notes(service: Service) -> Iterator[str]:
 
 def _gap_notes(service: Service) -> Iterator[str]:
     spec, options = service.spec, service.options
-    if spec.scaling.max == 1:
+    if spec.scaling.min <= 1 and not service.uses_keda:
+        yield from _gaps_of_one(service)
+    if options.surge:
         yield (
-            "with one replica every rollout and every node drain is a gap of up to "
-            f"{service.ready_within_seconds} s, because a second one would need a second GPU"
+            f"a rollout adds up to {options.surge} of the new version before it takes the old ones away: it "
+            f"needs GPUs for {spec.scaling.max + options.surge} replicas, and waits where they are not free; "
+            "the ceiling counts them all month"
         )
     notice = SPOT_NOTICE_SECONDS[service.flavour]
     if options.spot and grace_seconds(spec) > notice:
@@ -92,6 +95,18 @@ def _gap_notes(service: Service) -> Iterator[str]:
             f"one replica is {options.nodes} pods on {options.nodes} nodes, and all of them start anew when "
             "one fails; between the nodes every token crosses the network"
         )
+
+
+def _gaps_of_one(service: Service) -> Iterator[str]:
+    """One pod may be all there is, also where an autoscaler could add more."""
+    gap = f"a gap of up to {service.ready_within_seconds} s"
+    if service.options.surge:
+        yield f"with one replica every node drain is {gap}: the next one starts when it is gone"
+        return
+    yield (
+        f"with one replica every rollout and every node drain is {gap}, because a second one would need a "
+        "second GPU; options.surge: 1 says that the cluster has one for rollouts"
+    )
 
 
 def _away(service: Service) -> str:
@@ -148,8 +163,10 @@ def _gpus_at_most(service: Service) -> str:
     most, claim = service.spec.scaling.max, service.claim
     each = claim.count * claim.pods
     what = "GPUs" if claim.partition is None and claim.sharers == 1 else "slices of GPUs"
-    count = -(-most * claim.pods // claim.pods_per_node)
+    more = service.options.surge
+    count = -(-(most + more) * claim.pods // claim.pods_per_node)
+    rollout = f", {(most + more) * each} during a rollout" if more else ""
     return (
-        f"{what} used at most: {most * each} (nodes: {count} of "
+        f"{what} used at most: {most * each}{rollout} (nodes: {count} of "
         f"{service.node or 'any GPU type'}); the cluster's node pool must allow as many"
     )

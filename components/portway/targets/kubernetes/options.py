@@ -124,6 +124,15 @@ class KubernetesOptions(Frozen):
         str | None,
         Field(pattern=DNS_NAME, max_length=253, description="PriorityClass that the cluster has"),
     ] = None
+    surge: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=16,
+            description="replicas that the cluster has GPUs for beside scaling.max: a rollout then adds "
+            "before it takes away",
+        ),
+    ] = 0
     kueue: KueueOption | None = None
     autoscale: AutoscaleOption | None = None
     scale_to_zero: Annotated[

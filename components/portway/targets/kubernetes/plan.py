@@ -74,6 +74,7 @@ def _plan(service: Service, placement: Placement, cluster: str) -> KubernetesPla
         gpu=claim.gpu,
         cluster_version=options.cluster_version,
         gpus_per_replica=claim.count * claim.pods,
+        surge=options.surge,
         nodes_per_replica=claim.pods,
         replicas_per_node=claim.pods_per_node,
         min_replicas=spec.scaling.min,

@@ -104,11 +104,12 @@ def _volume(spec: InferenceServiceSpec, options: KubernetesOptions) -> Iterator[
             f"is {volume.storage_class!r}, whose disks one node mounts at a time (Multi-Attach error); name "
             "a class of shared disks, or set shared: false",
         )
-    if not volume.shared and (spec.scaling.max > 1 or options.nodes > 1):
+    several = spec.scaling.max > 1 or options.nodes > 1 or options.surge > 0
+    if not volume.shared and several:
         yield Problem(
             f"{path}.shared",
             "is false, and pods on several nodes could not mount one disk (Multi-Attach error); set "
-            "shared: true with a class of shared disks, or keep to one pod (scaling.max: 1)",
+            "shared: true with a class of shared disks, or keep to one pod (scaling.max: 1, no surge)",
         )
 
 

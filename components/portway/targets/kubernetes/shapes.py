@@ -23,6 +23,7 @@ class KubernetesPlan(Plan):
         spot: only spot nodes (True) or none of them (False).
         cluster_version: release that the cluster is said to have.
         gpus_per_replica: GPUs, or slices of them, of one replica on all its nodes.
+        surge: replicas that a rollout may run beside ``max_replicas``.
         nodes_per_replica: nodes that one replica is spread over.
         replicas_per_node: replicas that share one node, where each takes a slice of a GPU.
         min_replicas: pods kept running.
@@ -48,6 +49,7 @@ class KubernetesPlan(Plan):
     gpu: str
     cluster_version: str
     gpus_per_replica: int
+    surge: int
     nodes_per_replica: int
     replicas_per_node: int
     min_replicas: int

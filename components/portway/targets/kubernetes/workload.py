@@ -26,11 +26,7 @@ def _deployment(service: Service) -> Object:
         spec={
             **_replicas(service),
             "selector": {"matchLabels": selector(service)},
-            # A surge waits for a GPU that is not there, for ever.
-            "strategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1},
-            },
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": _rolling(service)},
             "revisionHistoryLimit": 3,
             "progressDeadlineSeconds": service.ready_within_seconds,
             "template": _template(service, pod_spec(service, meter.counting(service)), {}),
@@ -53,7 +49,7 @@ def _group(service: Service) -> Object:
             "startupPolicy": "LeaderCreated",
             "rolloutStrategy": {
                 "type": "RollingUpdate",
-                "rollingUpdateConfiguration": {"maxSurge": 0, "maxUnavailable": 1},
+                "rollingUpdateConfiguration": _rolling(service),
             },
             "leaderWorkerTemplate": {
                 "size": service.options.nodes,
@@ -63,6 +59,12 @@ def _group(service: Service) -> Object:
             },
         },
     )
+
+
+def _rolling(service: Service) -> Object:
+    """Add first where there are GPUs for it; else a surge would wait for one that is not there, for ever."""
+    surge = service.options.surge
+    return {"maxSurge": surge, "maxUnavailable": 0 if surge else 1}
 
 
 def _replicas(service: Service) -> Object:

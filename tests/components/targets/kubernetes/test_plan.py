@@ -160,6 +160,26 @@ def test_a_rollout_may_take_longer_than_a_model_may_load() -> None:
     assert spec_of(plan, "deployment")["progressDeadlineSeconds"] > budget
 
 
+@pytest.mark.parametrize(("surge", "unavailable"), [(0, 1), (1, 0), (3, 0)])
+def test_a_rollout_adds_first_only_where_there_are_gpus_for_it(
+    surge: int, unavailable: int
+) -> None:
+    plan = planned({"min": 1, "max": 2, "concurrency": 8}, {"options": {"surge": surge}})
+    wanted = {"maxSurge": surge, "maxUnavailable": unavailable}
+    assert spec_of(plan, "deployment")["strategy"]["rollingUpdate"] == wanted
+    gap = any("every rollout and every node drain is a gap" in note for note in plan.notes)
+    assert gap == (surge == 0)
+    assert any(f"{2 + surge} during a rollout" in note for note in plan.notes) == (surge > 0)
+
+
+def test_a_disk_of_one_node_is_no_disk_for_a_rollout_that_adds_first() -> None:
+    volume = {"storage_class": "standard-rwo", "shared": False}
+    options = {"weights_volume": volume, "surge": 1}
+    said = refused(place={"options": options})
+    assert "Multi-Attach error" in said["placement.options.weights_volume.shared"]
+    planned(place={"options": {**options, "surge": 0}})
+
+
 def test_replicas_are_stated_only_where_nothing_scales() -> None:
     fixed = planned({"min": 2, "max": 2, "concurrency": 8})
     moving = planned({"min": 1, "max": 2, "concurrency": 8})

@@ -12,6 +12,7 @@ from portway.errors import BadInput, Problem
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@-]*( [A-Za-z0-9._/@-]+)*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _TRUTH = ("true", "false")
+_DOOR = "door"
 _NOT_TEXT = re.compile(r"(?i)null|true|false|yes|no|on|off|y|n|[-+.\d_xobe]+")
 
 
@@ -37,6 +38,8 @@ class Draft:
     monthly_requests: int | None = None
     monthly_tokens: int | None = None
     alert_emails: tuple[str, ...] = ()
+    door: str | None = None
+    ends: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Draft":
@@ -53,8 +56,8 @@ class Draft:
 
     @property
     def stack_name(self) -> str:
-        """``<service>.<environment>.<target>``."""
-        return f"{self.name}.{self.environment}.{self.target}"
+        """``<service>.<environment>.<target>``, or ``….door``."""
+        return f"{self.name}.{self.environment}.{_DOOR if self.door else self.target}"
 
     @property
     def describes_a_spec(self) -> bool:
@@ -108,15 +111,19 @@ def spec_text(draft: Draft) -> str:
 
 def stack_text(draft: Draft) -> str:
     """The stack's file."""
-    placement = [f"target: {_scalar(draft.target)}", f"region: {_scalar(draft.region)}"]
+    key, first = ("door", "kind") if draft.door else ("placement", "target")
+    where = [f"{first}: {_scalar(draft.door or draft.target)}", f"region: {_scalar(draft.region)}"]
     if draft.cluster:
-        placement.append(f"cluster: {_scalar(draft.cluster)}")
+        where.append(f"cluster: {_scalar(draft.cluster)}")
+    if draft.door:
+        shares = {end: "0" if number else "100" for number, end in enumerate(draft.ends)}
+        where.append(f"weights: {_flow(shares)}")
     if draft.options:
-        placement.append(f"options: {_flow(draft.options)}")
+        where.append(f"options: {_flow(draft.options)}")
     lines = [
         "config:",
         f"  portway:spec: {_scalar(f'specs/{draft.name}.yaml')}",
-        f"  portway:placement: {{{', '.join(placement)}}}",
+        f"  portway:{key}: {{{', '.join(where)}}}",
         *(f"  {_scalar_key(key)}: {_scalar(value)}" for key, value in draft.settings.items()),
     ]
     return "\n".join(lines) + "\n"

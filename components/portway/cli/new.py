@@ -13,7 +13,7 @@ from portway.cli.draft import Draft, spec_text, stack_text
 from portway.cli.output import output_options, print_json, say
 from portway.errors import BadInput, Problem
 from portway.models import catalogue
-from portway.registry import registered
+from portway.registry import door_kinds, registered
 from portway.spec.document import parse_document, read_document, shown
 from portway.spec.load import Judgement, judge
 from portway.spec.project import find_project, stacks_folder
@@ -29,6 +29,16 @@ _REQUIRED = ("name", "model", "target", "region")
 @click.option("--name", help="The service's name, a DNS label.")
 @click.option("--model", help="A row of `portway models`.")
 @click.option("--target", help="Where it runs: a target.")
+@click.option(
+    "--door", metavar="KIND", help="Instead of a target: a front door of that kind, before --to."
+)
+@click.option(
+    "--to",
+    "ends",
+    multiple=True,
+    metavar="STACK",
+    help="What the front door leads to; repeatable. The first gets everything.",
+)
 @click.option("--region", help="The cloud region it runs in.")
 @click.option("--cluster", help="The kubeconfig context, where the target has clusters.")
 @click.option("--env", "environment", default="prod", show_default=True, help="The environment.")
@@ -63,13 +73,13 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> None:  # noqa: AN
     """Write a spec and its stack file, checked by the same rules as everything else.
 
     Asks for what is missing when a person is there to answer. Where the service has a spec already,
-    only a further stack is written. Never overwrites. Exit code 2, and nothing written, where the
+    only a further stack is written. With --door that stack is the service's front door. Never overwrites. Exit code 2, and nothing written, where the
     target could not honour the result.
     """
     project = find_project()
     folder = stacks_folder(project)
     draft = Draft.of(given)
-    asks = sys.stdin.isatty() and not as_json
+    asks = sys.stdin.isatty() and not as_json and not draft.door
     draft = _ask(draft, folder) if asks else draft
     _refuse_incomplete(draft, folder)
     judgement = _judged(draft, folder)
@@ -137,10 +147,12 @@ def _refuse_incomplete(draft: Draft, folder: Path) -> None:
     if draft.target and draft.target not in registered():
         message = f"is {draft.target!r}; choose one of {', '.join(registered())}"
         unusable.append(Problem("--target", message))
+    unusable += _about_doors(draft, folder)
     if unusable:
         raise BadInput(unusable)
     has_spec = bool(draft.name) and draft.spec_path(folder).exists()
-    needed = [name for name in _REQUIRED if not (has_spec and name == "model")]
+    known = {*(("model",) if has_spec else ()), *(("target",) if draft.door else ())}
+    needed = [name for name in _REQUIRED if name not in known]
     problems = [
         Problem(f"--{name}", "is missing; give it (a terminal would be asked)")
         for name in needed
@@ -154,6 +166,24 @@ def _refuse_incomplete(draft: Draft, folder: Path) -> None:
         problems.append(Problem("--env", message))
     if problems:
         raise BadInput(problems)
+
+
+def _about_doors(draft: Draft, folder: Path) -> list[Problem]:
+    """A door stands before stacks of a service that is there; it has a kind, and no target."""
+    if not draft.door:
+        return [Problem("--to", "goes with --door, a kind of front door")] if draft.ends else []
+    kinds = tuple(door_kinds())
+    problems: list[Problem] = []
+    if draft.door not in kinds:
+        problems.append(Problem("--door", f"is {draft.door!r}; choose one of {', '.join(kinds)}"))
+    if draft.target or draft.cluster:
+        problems.append(Problem("--target", "and --cluster are not a front door's; leave them out"))
+    if not draft.ends:
+        problems.append(Problem("--to", "is missing; name the stack that gets everything first"))
+    if draft.name and not draft.spec_path(folder).exists():
+        message = f"has no spec ({shown(draft.spec_path(folder))}); write the service first"
+        problems.append(Problem("--name", message))
+    return problems
 
 
 def _judged(draft: Draft, folder: Path) -> Judgement:

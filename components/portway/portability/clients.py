@@ -24,6 +24,8 @@ class Counts:
         failed: requests that the client could not make an answer of.
         cut: streams that ended early.
         twice: answers whose id had come before.
+        prompt_tokens: of what was answered.
+        answer_tokens: the same.
         slowest_first_token_seconds: of all.
         errors: a few different ones, without the key.
     """
@@ -32,6 +34,8 @@ class Counts:
     failed: int = 0
     cut: int = 0
     twice: int = 0
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
     slowest_first_token_seconds: float = 0.0
     errors: Counter[str] = field(default_factory=Counter[str])
     ids: set[str] = field(default_factory=set[str])
@@ -119,5 +123,7 @@ async def _ask(client: openai.AsyncOpenAI, model: str, text: str, counts: Counts
         counts.twice += 1
     else:
         counts.answered += 1
+        counts.prompt_tokens += usage.prompt_tokens
+        counts.answer_tokens += usage.completion_tokens
     counts.ids.add(identity)
     counts.slowest_first_token_seconds = max(counts.slowest_first_token_seconds, first)

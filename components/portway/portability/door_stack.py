@@ -108,10 +108,10 @@ class DeployedDoor:
         """
         self._judge(weights)
         self._stack.refuse_unfinished()
-        before = self._configured()
+        before = self.configured()
         after = {**dict.fromkeys(before, 0), **weights}
         if after != before:
-            self._write(after)
+            self.write(after)
         outcome = self._stack.up(self._packs)
         if not outcome.succeeded:
             self._failed(outcome, before, after)
@@ -134,7 +134,12 @@ class DeployedDoor:
         if problems:
             raise BadInput(problems)
 
-    def _configured(self) -> dict[str, int]:
+    def configured(self) -> dict[str, int]:
+        """The weights in the configuration that the engine reads.
+
+        Raises:
+            Missing: there are none.
+        """
         setting = self._stack.setting(DOOR_KEY)
         found = (
             cast("dict[str, Any]", setting).get("weights") if isinstance(setting, dict) else None
@@ -146,7 +151,8 @@ class DeployedDoor:
             )
         return cast("dict[str, int]", found)
 
-    def _write(self, weights: Mapping[str, int]) -> None:
+    def write(self, weights: Mapping[str, int]) -> None:
+        """Write ``weights`` into the configuration that the engine reads; requests go on as before."""
         self._stack.configure(
             {f'{DOOR_KEY}.weights["{name}"]': str(share) for name, share in weights.items()}
         )
@@ -160,7 +166,7 @@ class DeployedDoor:
             if each.get("enforcementLevel") == "mandatory"
         ]
         if refused:
-            self._write({**dict.fromkeys(after, 0), **before})
+            self.write({**dict.fromkeys(after, 0), **before})
             raise Findings(
                 f"{self.stack}: a policy refused these weights, nothing was changed: "
                 + "; ".join(refused)

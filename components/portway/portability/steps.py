@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from portway.errors import Findings
+from portway.portability.door_weights import said, sent
 from portway.portability.guards import Health, compare_answers, faults_of, health
 from portway.portability.migration import Story
 from portway.portability.move import Act, Step
@@ -75,10 +76,10 @@ class Steps:
         reasons += [text for stack in stacks for text in cloud.unfinished(stack)]
         if not reasons:
             reasons += cloud.gate(stacks)
-        weights = _set(self._tools.door.weights())
+        weights = sent(self._tools.door.weights())
         if weights != {move.source: _ALL}:
             reasons.append(
-                f"{move.door} sends {_said(weights)}; a move begins with all traffic at {move.source}"
+                f"{move.door} sends {said(weights)}; a move begins with all traffic at {move.source}"
             )
         before = self._health(self._door_end(story))
         reasons += faults_of(move.door, before, before.first_token_seconds, self._tools.limits)
@@ -173,9 +174,9 @@ class Steps:
         there = [each for each in (move.source, move.destination) if cloud.exists(each)]
         stacks = (*there, move.door)
         reasons = [text for each in stacks for text in cloud.unfinished(each)]
-        weights = _set(self._tools.door.weights())
+        weights = sent(self._tools.door.weights())
         if weights != {stack: _ALL}:
-            reasons.append(f"{move.door} sends {_said(weights)}, not everything to {stack}")
+            reasons.append(f"{move.door} sends {said(weights)}, not everything to {stack}")
         reasons += cloud.gate(stacks)
         _none(reasons)
         return {"door": self._good(self._door_end(story), story).as_data()}
@@ -194,9 +195,9 @@ class Steps:
         self._settled(story.move.door)
         self._tools.lease.check()
         self._tools.door.set_weights(weights)
-        now = _set(self._tools.door.weights())
-        if now != _set(weights):
-            _none([f"the door sends {_said(now)}, not {_said(_set(weights))}"])
+        now = sent(self._tools.door.weights())
+        if now != sent(weights):
+            _none([f"the door sends {said(now)}, not {said(sent(weights))}"])
 
     def _settled(self, stack: str) -> list[str]:
         if not self._tools.cloud.unfinished(stack):
@@ -236,14 +237,6 @@ class Steps:
     def _before_seconds(story: Story) -> float:
         before = story.found.get(Act.PREFLIGHT.value, {}).get("before", {})
         return float(before.get("first_token_seconds", 0.0))
-
-
-def _set(weights: Mapping[str, int]) -> dict[str, int]:
-    return {stack: percent for stack, percent in weights.items() if percent}
-
-
-def _said(weights: Mapping[str, int]) -> str:
-    return ", ".join(f"{percent} % to {stack}" for stack, percent in weights.items()) or "nothing"
 
 
 def _none(reasons: Sequence[str]) -> None:

@@ -85,6 +85,34 @@ def test_what_stands_against_a_move_is_in_its_plan_and_stops_it(
     assert portway("migrate", SOURCE, BEDROCK, "--plan", "--accept-identity", "unknown").code == 0
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "after", "ends", "said"),
+    [
+        (
+            f"Pulumi.{DESTINATION}.yaml", "region: europe-west4", "region: us-central1",
+            (SOURCE, DESTINATION), "us-central1 is outside eu; choose a region inside",
+        ),
+        (
+            "specs/chat.yaml", "monthly_usd: 2500", "monthly_usd: 1900",
+            (DESTINATION, SOURCE), "ceiling exceeds the 1,900 USD budget of chat",
+        ),
+    ],
+    ids=["outside the boundary", "over budget"],
+)  # fmt: skip
+def test_a_destination_that_must_not_be_stops_the_move_before_anything(
+    project: Path, portway: CommandLine, file: str, before: str, after: str, ends: tuple[str, str],
+    said: str,
+) -> None:  # fmt: skip
+    path = project / "stacks" / file
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+    ran = portway("migrate", *ends, "--yes")
+    assert (ran.code, ran.out) == (1, "")
+    assert said in ran.err
+    assert ran.err.endswith("Nothing was done: the move must not begin.\n")
+    assert not (project / ".portway").exists()
+
+
 def test_without_consent_nothing_is_done(project: Path, portway: CommandLine) -> None:
     ran = portway("migrate", SOURCE, DESTINATION)
     assert ran.code == 1

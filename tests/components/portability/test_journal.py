@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from resource import RLIMIT_FSIZE, getrlimit, setrlimit
 from typing import Any
 
 import pytest
@@ -103,6 +104,23 @@ def test_a_full_disk_is_told_and_what_was_written_stays(
     assert len(read(file).records) == 3
     journal.append(Kind.INTENT, 1, "deploy")
     assert len(read(file).records) == 4
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_line_keeps_the_lines_before(file: Path) -> None:
+    """The kernel's own refusal: it takes a part of the line, then no more."""
+    journal, before = read(file), file.read_bytes()
+    soft, hard = getrlimit(RLIMIT_FSIZE)
+    setrlimit(RLIMIT_FSIZE, (len(before) + 20, hard))
+    try:
+        with pytest.raises(NotWritten, match=r"nothing more was done\. Make room, then --resume"):
+            journal.append(Kind.INTENT, 1, "deploy")
+    finally:
+        setrlimit(RLIMIT_FSIZE, (soft, hard))
+    assert len(file.read_bytes()) == len(before) + 20
+    again = read(file)
+    assert len(again.records) == 3
+    again.append(Kind.INTENT, 2, "deploy")
+    assert [record.token for record in read(file).records] == [1, 1, 1, 2]
 
 
 def test_migrations_are_numbered_and_the_newest_counts(tmp_path: Path) -> None:

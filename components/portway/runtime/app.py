@@ -1,17 +1,14 @@
 """The routes, the same behind every front: one request in, one response out, nothing raised."""
 
-import traceback
-from pathlib import Path
-
+from .answering import answered, require_method
 from .chat import HEARTBEAT_SECONDS, Chat
 from .config import Config
-from .errors import CLIENT_CLOSED, WireError, internal, model_not_found, unavailable
-from .exchange import Request, Response, error_response, json_response
+from .errors import model_not_found, unavailable
+from .exchange import Request, Response, json_response
 from .jsons import JsonObject
 from .keys import Keys
 from .log import Record
 from .metered import Metering, Unmetered
-from .pump import Cancelled
 from .signals import LogLines, Signals
 from .upstream import Upstream
 
@@ -47,22 +44,7 @@ class App:
 
     def handle(self, request: Request) -> Response:
         """Answer a request. Every failure is an OpenAI error object; nothing is raised."""
-        record = request.record
-        try:
-            response = self._route(request)
-        except WireError as error:
-            record.fail(error)
-            response = error_response(error)
-        except Cancelled:
-            record.error = "client_disconnected"
-            response = Response(CLIENT_CLOSED, {})
-        except Exception as error:  # noqa: BLE001 - the last resort of a server
-            failure = internal(_where(error))
-            record.fail(failure)
-            response = error_response(failure)
-        record.status = response.status
-        response.headers["x-request-id"] = record.request_id
-        return response
+        return answered(request, self._route)
 
     @property
     def metrics_address(self) -> str | None:
@@ -83,17 +65,7 @@ class App:
         if len(path) > 1:
             path = path.removesuffix("/")
         allowed = _METHODS.get(path) or ("GET" if path.startswith(_MODEL_PREFIX) else None)
-        if allowed is None:
-            raise WireError(
-                404, f"There is nothing at {request.method} {path[:200]}.", code="unknown_url"
-            )
-        if request.method != allowed:
-            raise WireError(
-                405,
-                f"{request.method} is not allowed on {path[:200]}; use {allowed}.",
-                code="method_not_allowed",
-                allow=allowed,
-            )
+        require_method(request, path, allowed)
         return self._get(path) if allowed == "GET" else self._chat.answer(request)
 
     def _get(self, path: str) -> Response:
@@ -121,10 +93,3 @@ class App:
             "created": self._config.model_created,
             "owned_by": self._config.model_owner,
         }
-
-
-def _where(error: Exception) -> str:
-    """Type and place of a fault. Its text is left out: it may quote the request."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"

@@ -11,6 +11,9 @@ from .bedrock_settings import CONVERSE, BedrockSettings, read_bedrock
 if TYPE_CHECKING:
     from .meter_settings import MeterSettings
 
+EXIT_BAD_CONFIG = 2
+"""What the process ends with when its environment cannot be used."""
+
 _LARGEST_PORT = 65535
 # CloudWatch API reference, PutMetricData, Namespace.
 _NAMESPACE = re.compile(r"[0-9A-Za-z.\-_/#][0-9A-Za-z.\-_/# ]{0,254}")

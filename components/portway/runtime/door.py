@@ -4,34 +4,31 @@ Bodies are passed on byte for byte in both directions. A request goes to another
 byte of an answer has come, or when an end said that it has no room (429) or is not there (503).
 """
 
-import signal
 import sys
-import traceback
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import sse
-from .config import BadConfig, VariableReader
+from .answering import answered, require_method
+from .config import EXIT_BAD_CONFIG, BadConfig, VariableReader
 from .door_routes import BadRoutes, Lease, Router, file_router
 from .door_upstream import BrokenOff, NoAnswer, Reply, ask
-from .errors import CLIENT_CLOSED, WireError, internal, unavailable, upstream_error
-from .exchange import Request, Response, error_response, json_response
-from .http_server import HttpServer
+from .errors import CLIENT_CLOSED, WireError, unavailable, upstream_error
+from .exchange import Request, Response, json_response
 from .http_wire import Disconnected
 from .keys import BadKeys, Keys, file_keys
-from .log import Record, write_event
-from .pump import Cancelled
+from .log import Record
+from .serving import serve_until_told
 from .signals import LogLines
 
 ROUTES_FILE = "PORTWAY_ROUTES_FILE"
 """The variable that makes the process a door: the path of its route document."""
 
 STATUS_PATH = "/door/status"
+_PATHS = frozenset({"/healthz", "/readyz", STATUS_PATH})
 _ELSEWHERE = frozenset({429, 503})
 _SERVER_FAULT = 500
-_EXIT_BAD_CONFIG = 2
 
 
 @dataclass(frozen=True)
@@ -88,22 +85,7 @@ class DoorApp:
 
     def handle(self, request: Request) -> Response:
         """Answer a request. Every failure is an OpenAI error object; nothing is raised."""
-        record = request.record
-        try:
-            response = self._route(request)
-        except WireError as error:
-            record.fail(error)
-            response = error_response(error)
-        except Cancelled:
-            record.error = "client_disconnected"
-            response = Response(CLIENT_CLOSED, {})
-        except Exception as error:  # noqa: BLE001 - the last resort of a server
-            failure = internal(_where(error))
-            record.fail(failure)
-            response = error_response(failure)
-        record.status = response.status
-        response.headers["x-request-id"] = record.request_id
-        return response
+        return answered(request, self._route)
 
     def finish(self, record: Record) -> None:
         """Log a request; the ends count it among their signals."""
@@ -116,15 +98,7 @@ class DoorApp:
             self._keys.check(request.headers.get("authorization"))
             self._router.refresh()
             return self._forward(request)
-        if path not in {"/healthz", "/readyz", STATUS_PATH}:
-            raise WireError(
-                404, f"There is nothing at {request.method} {path[:200]}.", code="unknown_url"
-            )
-        if request.method != "GET":
-            raise WireError(
-                405, f"{request.method} is not allowed on {path}; use GET.",
-                code="method_not_allowed", allow="GET",
-            )  # fmt: skip
+        require_method(request, path, "GET" if path in _PATHS else None)
         if path == STATUS_PATH:
             self._keys.check(request.headers.get("authorization"))
             return self._status()
@@ -238,13 +212,6 @@ def _broken_off(lease: Lease, error: BrokenOff) -> WireError:
     return upstream_error("The service broke the answer off.", detail=detail)
 
 
-def _where(error: Exception) -> str:
-    """Type and place of a fault. Its text is left out: it may quote the request."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
-
-
 def run_door(env: Mapping[str, str]) -> int:
     """Serve with this environment until told to stop; returns the exit code."""
     try:
@@ -253,24 +220,8 @@ def run_door(env: Mapping[str, str]) -> int:
     except (BadConfig, BadKeys, BadRoutes) as error:
         text = str(error) if isinstance(error, BadConfig) else f"portway runtime: {error}"
         sys.stderr.write(f"{text}\n")
-        return _EXIT_BAD_CONFIG
-    try:
-        server = HttpServer(app, config)
-    except OSError as error:
-        sys.stderr.write(
-            f"portway runtime: cannot listen on {config.bind}:{config.port}: {error.strerror}\n"
-        )
-        return _EXIT_BAD_CONFIG
-
-    def stop(number: int, frame: object) -> None:
-        del number, frame
-        server.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    write_event("serving", service=config.service, address="{}:{}".format(*server.address))
-    server.serve()
-    return 0
+        return EXIT_BAD_CONFIG
+    return serve_until_told(app, config, service=config.service)
 
 
 def _keys(config: DoorConfig) -> Keys:

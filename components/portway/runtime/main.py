@@ -1,13 +1,12 @@
 """The process's entry: Lambda's loop where there is a Runtime API, else an HTTP server."""
 
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
 from .app import App
-from .config import BadConfig, Config, read_config
+from .config import EXIT_BAD_CONFIG, BadConfig, Config, read_config
 from .keys import BadKeys, open_keys
 from .log import write_event
 from .metered import open_metering
@@ -16,7 +15,6 @@ from .signals import CannotListen, open_signals
 from .upstream import Upstream
 
 EXIT_FAILED = 1
-EXIT_BAD_CONFIG = 2
 
 
 def main() -> NoReturn:
@@ -72,31 +70,10 @@ def open_upstream(config: Config) -> Upstream:
 
 
 def _serve_http(app: App, config: Config) -> int:
-    from .http_server import HttpServer  # noqa: PLC0415 - not needed on Lambda
+    from .serving import serve_until_told  # noqa: PLC0415 - not needed on Lambda
 
-    try:
-        server = HttpServer(app, config)
-    except OSError as error:
-        sys.stderr.write(
-            f"portway runtime: cannot listen on {config.bind}:{config.port}: {error.strerror}\n"
-        )
-        return EXIT_BAD_CONFIG
-
-    def stop(number: int, frame: object) -> None:
-        del number, frame
-        server.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    write_event(
-        "serving",
-        service=config.service,
-        model=config.model,
-        address="{}:{}".format(*server.address),
-        metrics=app.metrics_address,
-    )
-    server.serve()
-    return 0
+    told = {"service": config.service, "model": config.model, "metrics": app.metrics_address}
+    return serve_until_told(app, config, **told)
 
 
 def _serve_lambda(app: App, config: Config, api: RuntimeApi) -> int:

@@ -10,6 +10,7 @@ import pytest
 from portway.sandbox.controlplane.nodes import GPU
 from portway.sandbox.controlplane.objects import Object, Ref, dig
 from portway.sandbox.providers.cloud import CloudError
+from portway.sayings import explain
 from support.live_cluster import Cluster, away, deployed, eventually, played, provider, refusal_of
 from support.plugin import Plugin
 
@@ -20,6 +21,7 @@ pytestmark = [
 ]
 DEPLOYMENT, CONFIG_MAP = "apps/v1:Deployment", "core/v1:ConfigMap"
 LONG_SECONDS = 300
+STACK = "chat.prod.kubernetes"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,12 @@ def test_pods_that_break_the_level_of_their_namespace_end_an_up(
     assert f"resource {home}/app was successfully created, but" in said
     assert '[FailedCreate] pods "app-' in said
     assert 'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false' in said
-    assert "set in the pod template the fields that it names" in said
+    (ours,) = explain([(f"{home}/app", said)], STACK)
+    assert ours.means.startswith(
+        "the namespace admits only pods of the level restricted:latest, and these break it: "
+        "allowPrivilegeEscalation != false"
+    )
+    assert "set in the pod template the fields that are named" in ours.do
 
 
 def test_pods_beyond_a_quota_end_an_up(cluster: Cluster, plugin: Plugin) -> None:
@@ -71,7 +78,11 @@ def test_pods_beyond_a_quota_end_an_up(cluster: Cluster, plugin: Plugin) -> None
     said, seconds = told(plugin, deployed(pod, 2))
     assert seconds < LONG_SECONDS / 4
     assert f"exceeded quota: mine, requested: requests.{GPU}=1" in said
-    assert "raise the ResourceQuota that it names, or ask for less: fewer replicas" in said
+    (ours,) = explain([(f"{home}/app", said)], STACK)
+    assert ours.means == (
+        f"the ResourceQuota mine of the namespace allows requests.{GPU}=1; requests.{GPU}=1 is used, and "
+        f"another pod asks for requests.{GPU}=1; pods that served before serve on"
+    )
     assert len(cluster.pods(home)) == 1
 
 
@@ -79,7 +90,8 @@ def test_a_priority_that_is_not_there_ends_an_up(cluster: Cluster, plugin: Plugi
     home = cluster.namespace("early-priority")
     said, _ = told(plugin, deployed(played(home, pool="none", priorityClassName="gold"), 1))
     assert "no PriorityClass with name gold was found" in said
-    assert "create the PriorityClass, or name one that the cluster has" in said
+    (ours,) = explain([(f"{home}/app", said)], STACK)
+    assert ours.means == "the cluster has no PriorityClass gold"
 
 
 def test_what_somebody_changed_is_seen_and_put_back(cluster: Cluster, plugin: Plugin) -> None:

@@ -7,6 +7,7 @@ import pytest
 from portway.saying import Saying
 from portway.sayings import FOR_OPERATORS, explain, for_operators
 from portway.targets.cloud_run.sayings import SAYINGS as OF_GOOGLE
+from portway.targets.kubernetes.sayings import SAYINGS as OF_CLUSTERS
 from portway.targets.lambda_bedrock.sayings import SAYINGS as OF_AMAZON
 
 STACK = "chat.prod.cloud-run"
@@ -51,6 +52,22 @@ def test_a_quota_says_what_was_asked_what_is_allowed_and_what_to_do() -> None:
         ("exceeded maximum number of attempts, 25, https response error, api error ThrottlingException: Rate exceeded", "AWS had too many requests from the account, 25 times"),
         ("decreases account's UnreservedConcurrentExecution below its minimum value of [100].", "scaling.max times concurrency is reserved for the function, and the account must keep 100"),
         ("User: arn:aws:iam::1:user/x is not authorized to perform: iam:CreateRole because", "arn:aws:iam::1:user/x may not call iam:CreateRole"),
+        ('[FailedCreate] pods "x-" is forbidden: violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "x" must', "the namespace admits only pods of the level restricted:latest, and these break it: allowPrivilegeEscalation != false"),
+        ('pods "x" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=8, used: requests.nvidia.com/gpu=8, limited: requests.nvidia.com/gpu=8', "the ResourceQuota gpus of the namespace allows requests.nvidia.com/gpu=8; requests.nvidia.com/gpu=8 is used, and another pod asks for requests.nvidia.com/gpu=8"),
+        ("failed quota: cpus: must specify limits.cpu for: runtime", "the ResourceQuota cpus counts what a container does not ask for (limits.cpu for: runtime)"),
+        ("no PriorityClass with name gold was found", "the cluster has no PriorityClass gold"),
+        ("0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 2 Insufficient nvidia.com/gpu. preemption", "pods wait for nvidia.com/gpu: 0/3 nodes have as many free as one of them asks for"),
+        ("0/3 nodes are available: 3 cannot allocate all claims. still not schedulable", "pods wait for their claims of devices: 0/3 nodes have the devices free that one of them claims"),
+        ("0/1 nodes are available: 1 node(s) had untolerated taint {nvidia.com/gpu: present}. preemption", "pods wait: the nodes that would fit are kept for others by the taint nvidia.com/gpu;"),
+        ("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. preemption", "pods wait for a node with the labels that they require"),
+        ("[Pod a/b, container vllm] ImagePullBackOff: Back-off pulling image", "a node cannot get the image of a container"),
+        ("Unhealthy: Readiness probe failed: dial tcp 127.0.0.1:8080: connect: connection refused", "a container runs and is not ready: its readiness probe fails (dial tcp 127.0.0.1:8080: connect: connection refused)"),
+        ("CrashLoopBackOff: the container exited with code 1: OSError", "a container ends by itself"),
+        ('Apply failed with 1 conflict: conflict with "kubectl-edit" using apps/v1: .spec.replicas', "the field .spec.replicas belongs to kubectl-edit now"),
+        ('no matches for kind "HTTPRoute" in version "gateway.networking.k8s.io/v1"', "the cluster does not know the kind HTTPRoute of gateway.networking.k8s.io/v1"),
+        ('secrets is forbidden: User "ci@acme" cannot create resource "secrets" in API group ""', "ci@acme, as whom you deploy, may not create secrets"),
+        ("configured Kubernetes cluster is unreachable: unable to load schema information from the API server: dial tcp 1.2.3.4:443: i/o timeout", "the cluster's API server could not be reached"),
+        ('[ProgressDeadlineExceeded] ReplicaSet "x" has timed out progressing.', "the new pods were not ready in the time that a rollout is given"),
         ("AccessDeniedException: Model access is denied due to IAM user or service role is not authorized to perform the required", "the account has no access to the model in this region"),
     ],
 )  # fmt: skip
@@ -67,7 +84,9 @@ def test_each_thing_is_said_once_and_what_is_not_known_is_left_to_the_cloud() ->
     assert [one.where for one in found] == ["b"]
 
 
-@pytest.mark.parametrize("saying", [*OF_GOOGLE, *OF_AMAZON], ids=lambda one: one.words.pattern[:30])
+@pytest.mark.parametrize(
+    "saying", [*OF_GOOGLE, *OF_AMAZON, *OF_CLUSTERS], ids=lambda one: one.words.pattern[:30]
+)
 def test_advice_names_only_what_the_words_hold(saying: Saying) -> None:
     holes = set(re.findall(r"\{(\w+)\}", f"{saying.means}{saying.do}"))
     assert holes <= {*saying.words.groupindex, "stack"}

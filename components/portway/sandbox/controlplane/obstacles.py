@@ -1,6 +1,5 @@
-"""Why the pods of a workload do not run: the cluster's own words, and what to do about each. Pure."""
+"""Why the pods of a workload do not run, in the cluster's own words. Pure."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,73 +9,11 @@ PULL_FAILED = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 NO_MORE_NODES = "NotTriggerScaleUp"
 """Reason of the event by which a node autoscaler says that it adds no node for a pod."""
 
+LATE = "NotReadyInTime"
+"""Reason of the event by which the sandbox's kubelet says that a container has had its time to start."""
+
 MOST_NAMED = 3
 _STARTING = frozenset({"ContainerCreating", "PodInitializing"})
-
-_REMEDIES: tuple[tuple[str, str], ...] = (
-    (
-        "violates PodSecurity",
-        "set in the pod template the fields that it names, or label the namespace with the level that "
-        "the pods need (pod-security.kubernetes.io/enforce)",
-    ),
-    (
-        "failed quota",
-        "give every container the requests and limits that it names, or the namespace a LimitRange "
-        "with defaults",
-    ),
-    (
-        "exceeded quota",
-        "raise the ResourceQuota that it names, or ask for less: fewer replicas (scaling.max), fewer "
-        "GPUs for each, or no surge",
-    ),
-    (
-        "Insufficient nvidia|cannot allocate all claims|Insufficient [a-z.]+/",
-        "no node has that many GPUs free: let the node pool grow, ask for fewer replicas "
-        "(scaling.max) or less surge, or end what holds the GPUs",
-    ),
-    (
-        "Insufficient (cpu|memory|ephemeral-storage)",
-        "no node has as much free: take larger nodes, let the node pool grow, or ask for less",
-    ),
-    (
-        "node affinity/selector|no machine of the sandbox",
-        "no node has the labels that the pod requires: correct the placement's region and "
-        "options.node, or add such a node pool",
-    ),
-    (
-        "untolerated taint",
-        "name the taint under the placement's options.tolerations, or take it off the nodes",
-    ),
-    (
-        "unbound immediate PersistentVolumeClaims|persistentvolumeclaim",
-        "see why the claim has no volume (kubectl describe pvc): its storage class, or its size",
-    ),
-    ("no PriorityClass", "create the PriorityClass, or name one that the cluster has"),
-    (
-        "ErrImagePull|ImagePullBackOff|InvalidImageName|Failed to pull image",
-        "see that the image exists at this digest, and that the nodes reach its registry and may "
-        "pull from it",
-    ),
-    (
-        "Readiness probe failed",
-        "the container runs and does not answer its readiness probe: see its log, and the probe's "
-        "path and port",
-    ),
-    (
-        "(Startup|Liveness|startup|liveness) probe|failed its .* probe",
-        "it did not answer in the time that its probe gives it: see its log, and whether the probe's "
-        "budget is long enough for the model",
-    ),
-    (
-        "CrashLoopBackOff|exited with code|back-off restarting",
-        "the container ends by itself: see its log (`portway sandbox logs`, kubectl logs --previous)",
-    ),
-    (
-        "secret .*not found|configmap .*not found|CreateContainerConfigError",
-        "create what the pod refers to, or correct the name",
-    ),
-    ("is forbidden", "ask who administers the cluster"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,19 +33,8 @@ class Obstacle:
     is_hopeless: bool = False
 
     def __str__(self) -> str:
-        """Where, what, why, and what to do."""
-        return with_remedy(f"[{self.about}] {self.reason}: {self.message}")
-
-
-def with_remedy(text: str) -> str:
-    """``text`` and what to do about it, where that is known; said once however often it is asked."""
-    remedy = remedy_for(text)
-    return text if remedy is None or remedy in text else f"{text.rstrip(' .')}; {remedy}"
-
-
-def remedy_for(text: str) -> str | None:
-    """What to do about a sentence of the API server, the scheduler or a node; None where nobody knows."""
-    return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, text)), None)
+        """Where, what and why."""
+        return f"[{self.about}] {self.reason}: {self.message}"
 
 
 def of_pods(pods: Iterable[Object], events: Iterable[Object] = ()) -> list[Obstacle]:
@@ -170,9 +96,11 @@ def _of_pod(pod: Object, said: Sequence[Object]) -> Iterator[tuple[str, str, str
         if refused:
             message += f" ({str(refused[-1].get('message')).rstrip(' .')})"
         yield "", "Unschedulable", message, bool(refused)
+    is_late = any(each.get("reason") == LATE for each in said)
     for field in ("initContainerStatuses", "containerStatuses"):
         for status in objects_at(pod, "status", field):
-            yield from _of_container(status, said)
+            for where, reason, message, is_hopeless in _of_container(status, said):
+                yield where, reason, message, is_hopeless or is_late
 
 
 def _of_container(status: Object, said: Sequence[Object]) -> Iterator[tuple[str, str, str, bool]]:

@@ -19,6 +19,7 @@ from portway.sandbox.dataplane.kubernetes_objects import (
     template_digest,
 )
 from portway.sandbox.dataplane.kubernetes_scaling import Scaler, replicas_of, scaler_of
+from portway.sandbox.dataplane.troubles import Troubles, troubled
 from portway.sandbox.dataplane.world import PlatformError, World, child, fingerprint, number, text
 from portway.sandbox.store import Row
 
@@ -58,6 +59,7 @@ class Deployment:
         self._verified = False
         self.row = row
         self.changed = Signal()
+        self._troubles = Troubles(context.layout, context.store)
         self._keeper = context.spawn(self._keep())
 
     @property
@@ -162,7 +164,10 @@ class Deployment:
         name = f"{name_of(self.row)}-{template.digest}-{uuid.uuid4().hex[:5]}"
         log_name = f"kubernetes-{namespace_of(self.row)}-{name_of(self.row)}"
         names = str(names_file(self._context, self.row))
-        containers = [replace(each, names_file=names) for each in template.containers]
+        due = self._troubles.due("start", self.row.key.type, name_of(self.row))
+        containers = [
+            replace(each, names_file=names) for each in troubled(template.containers, due)
+        ]
         instance = Instance(
             self._context, name, containers, template.volumes,
             restarts=True, log_name=log_name,

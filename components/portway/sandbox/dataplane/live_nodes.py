@@ -29,7 +29,9 @@ from portway.sandbox.controlplane.obstacles import NO_MORE_NODES, is_unschedulab
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.kubernetes_objects import disk_of
 from portway.sandbox.dataplane.live_objects import LiveObjects, Refused, event_of, row_of
-from portway.sandbox.dataplane.live_pods import is_over
+from portway.sandbox.dataplane.live_pods import WORKLOAD, is_over
+from portway.sandbox.dataplane.troubles import Troubles
+from portway.sandbox.faults import FaultKind
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class NodePools:
     def __init__(self, context: Context, objects: LiveObjects) -> None:
         self._context = context
         self._objects = objects
+        self._troubles = Troubles(context.layout, context.store)
         self._asked: set[str] = set()
         self._idle_since: dict[str, float] = {}
         self._lock = asyncio.Lock()
@@ -66,6 +69,8 @@ class NodePools:
                 await self._warn(pod, NO_MORE_NODES, why)
                 return
             node, status = node_for(pod, pool, number)
+            if gpus_of(pod) or claims_devices(pod):
+                self._require_capacity()
         except NoSuchMachine as error:
             self._asked.add(uid)
             await self._warn(pod, NO_MORE_NODES, str(error))
@@ -80,6 +85,11 @@ class NodePools:
                 log.warning("no node for %s: %s", dig(pod, "metadata", "name"), error)
                 return
         self._asked.add(uid)
+
+    def _require_capacity(self) -> None:
+        due = self._troubles.due("start", WORKLOAD, "")
+        if any(fault.kind is FaultKind.NO_CAPACITY for fault in due):
+            raise NoSuchMachine("the cloud has no machine with a GPU to spare in this region")
 
     async def _publish_devices(self, node: Object) -> None:
         metadata = object_at(node, "metadata")

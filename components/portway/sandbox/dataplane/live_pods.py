@@ -19,11 +19,13 @@ from portway.sandbox.dataplane.kubernetes_deployments import DRAIN_SECONDS, Pod,
 from portway.sandbox.dataplane.kubernetes_objects import read_pod_template
 from portway.sandbox.dataplane.live_events import Warnings
 from portway.sandbox.dataplane.live_objects import STRATEGIC, LiveObjects, Refused, path_of, row_of
+from portway.sandbox.dataplane.troubles import Troubles, troubled
 from portway.sandbox.dataplane.world import PlatformError, World, child
 from portway.sandbox.store import Row
 
 log = logging.getLogger(__name__)
 
+WORKLOAD = "kubernetes:apps/v1:Deployment"
 TOKEN = "kubernetes:core/v1:Pod"  # noqa: S105 - a type token
 RETRY_SECONDS = 1.0
 _GONE = 404
@@ -51,7 +53,8 @@ class LivePod:
         self._trouble: tuple[str, str] | None = None
         self._since = _now()
         self._said: Object = {}
-        self._warnings = Warnings(objects)
+        self._warnings = Warnings(context.settings, objects, self._workload())
+        self._troubles = Troubles(context.layout, context.store)
         self._closing = False
         self.pod: Pod | None = None
         self.changed = Signal()
@@ -133,9 +136,10 @@ class LivePod:
             )
             for each in template.containers
         ]
+        due = self._troubles.due("start", WORKLOAD, self._workload())
         instance = Instance(
-            self._context, str(dig(self._obj, "metadata", "name")), containers, template.volumes,
-            restarts=dig(self._obj, "spec", "restartPolicy") != "Never", log_name=self._log_name(),
+            self._context, str(dig(self._obj, "metadata", "name")), troubled(containers, due, is_placed=True),
+            template.volumes, restarts=dig(self._obj, "spec", "restartPolicy") != "Never", log_name=self._log_name(),
         )  # fmt: skip
         try:
             instance.begin()
@@ -147,10 +151,13 @@ class LivePod:
 
     def _log_name(self) -> str:
         """One log for all pods of a Deployment, as in the embedded cluster."""
+        return f"kubernetes-{self.namespace}-{self._workload()}"
+
+    def _workload(self) -> str:
+        """The name of its Deployment; its own where it has none."""
         name = str(dig(self._obj, "metadata", "name"))
         digest = self.labels.get("pod-template-hash")
-        workload = name.partition(f"-{digest}-")[0] if digest else name
-        return f"kubernetes-{self.namespace}-{workload}"
+        return name.partition(f"-{digest}-")[0] if digest else name
 
     async def _follow(self, instance: Instance) -> None:
         while instance.alive:

@@ -1,9 +1,11 @@
 """Faults on purpose where services run: instances that do not start, and models that do not answer."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from portway.errors import BadInput
+from portway.sandbox.dataplane.containers import Container
 from portway.sandbox.dataplane.instance import Instance, StartFailed
 from portway.sandbox.faults import Fault, FaultKind, Faults
 from portway.sandbox.layout import Layout
@@ -37,6 +39,12 @@ REFUSALS: Mapping[FaultKind, tuple[int, str, str]] = {
     ),
 }  # fmt: skip
 """What Bedrock answers: status, code, message."""
+
+NO_NODE = "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
+"""What the scheduler says of a pod for which no GPU is free (kube-scheduler 1.36)."""
+
+NEVER_READY_PATH = "/-/rehearsed/never-ready"
+"""A path that nothing answers: what a pod that never gets ready is probed at."""
 
 
 class Troubles:
@@ -73,6 +81,29 @@ class Troubled(Instance):
         )
         reason, text = _said(self.fault and self.fault.kind, declared.image)
         raise StartFailed(declared.name, reason, text)
+
+
+def troubled(
+    containers: Sequence[Container], due: Sequence[Fault], *, is_placed: bool = False
+) -> list[Container]:
+    """The containers of a pod that starts while ``due`` strike; its model server is who they are about.
+
+    ``is_placed``: it has found its node already.
+
+    Raises:
+        StartFailed: the pod finds no node, or no image.
+    """
+    kinds = {fault.kind for fault in due}
+    struck = next((each for each in containers if each.has_gpu), containers[-1])
+    if FaultKind.NO_CAPACITY in kinds and not is_placed:
+        raise StartFailed(struck.name, "capacity", NO_NODE)
+    if FaultKind.IMAGE_NOT_FOUND in kinds:
+        text = f"Failed to pull image {struck.image!r}: not found"
+        raise StartFailed(struck.name, "image", text)
+    if FaultKind.NEVER_READY not in kinds or struck.readiness is None:
+        return list(containers)
+    never = replace(struck, readiness=replace(struck.readiness, kind="http", path=NEVER_READY_PATH))
+    return [never if each is struck else each for each in containers]
 
 
 def _said(kind: FaultKind | None, image: str) -> tuple[str, str]:

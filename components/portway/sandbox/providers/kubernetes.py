@@ -16,6 +16,7 @@ from portway.sandbox.controlplane.cluster import KUBECONFIG, RealCluster
 from portway.sandbox.controlplane.connect import connect
 from portway.sandbox.controlplane.errors import ApiError
 from portway.sandbox.controlplane.objects import Object, Ref, object_at
+from portway.sandbox.faults import FaultKind
 from portway.sandbox.layout import Layout
 from portway.sandbox.providers import checking, differences, kubernetes_yaml, readiness
 from portway.sandbox.providers import kubernetes_texts as texts
@@ -25,6 +26,7 @@ from portway.sandbox.providers.cloud import (
     Code,
     Failure,
     InitFailed,
+    Outage,
     Request,
     State,
 )
@@ -197,6 +199,14 @@ class KubernetesCloud(Cloud):
         """What a ResourceQuota on objects says."""
         del operation
         return texts.over_quota(request)
+
+    def expired(self, operation: str, request: Request) -> CloudError:
+        """What a login that has ended is told."""
+        return texts.expired(operation, request)
+
+    def outage(self, kind: FaultKind, operation: str, request: Request) -> Outage:
+        """What is told of an API server that is away."""
+        return texts.outage(kind, operation, request)
 
     def close(self) -> None:
         """Close every connection to a real cluster."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from portway.sandbox.controlplane.api import KubeApi
 from portway.sandbox.controlplane.objects import Object, Ref, dig, object_at, objects_at
-from portway.sandbox.controlplane.obstacles import Obstacle, of_pods, waiting_pods, with_remedy
+from portway.sandbox.controlplane.obstacles import Obstacle, of_pods, waiting_pods
 from portway.sandbox.controlplane.status import is_available
 
 SKIP = "pulumi.com/skipAwait"
@@ -62,7 +62,7 @@ def wait_until_live(
         live = api.get(ref)
         if live is None:
             raise NotLive(f"'{ref.name}' was deleted while it was awaited")
-        found = [with_remedy(each) for each in problems(api, live)]
+        found = list(problems(api, live))
         waited = time.monotonic() - started
         if not found:
             return live
@@ -95,7 +95,7 @@ class _Watched:
         return now - self._since >= HOPELESS_SECONDS
 
     def why(self, live: Object) -> list[str]:
-        """What keeps its pods from running, in the cluster's words and ours."""
+        """What keeps its pods from running, in the cluster's words."""
         found = [str(o) for each in self._workloads(live) for o in _obstacles(self._api, each)]
         return list(dict.fromkeys(found))
 

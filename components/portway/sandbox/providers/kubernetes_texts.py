@@ -2,7 +2,8 @@
 
 from portway.sandbox.controlplane.errors import ApiError
 from portway.sandbox.controlplane.objects import Ref, dig, plural
-from portway.sandbox.providers.cloud import CloudError, Code, Request
+from portway.sandbox.faults import FaultKind
+from portway.sandbox.providers.cloud import CloudError, Code, Outage, Request
 from portway.sandbox.providers.kubernetes_names import kind_of
 
 _CODES = {
@@ -12,6 +13,8 @@ _CODES = {
     409: Code.ALREADY_EXISTS,
     422: Code.INVALID_ARGUMENT,
 }
+_PAST = {"create": "created", "update": "updated", "read": "read", "delete": "deleted"}
+_ADDRESS = "203.0.113.20:443"  # of a range kept for documentation: RFC 5737
 _NOUNS = {"created": "creation", "updated": "update"}
 
 
@@ -53,6 +56,33 @@ def denied(operation: str, request: Request) -> CloudError:
         Code.PERMISSION_DENIED,
         f'{ref.resource} is forbidden: User "sandbox" cannot {verb} resource '
         f'"{plural(ref.kind)}" in API group "{ref.group}"{inside}',
+    )
+
+
+def expired(operation: str, request: Request) -> CloudError:
+    """A login that has ended, as client-go and the provider tell of it."""
+    text = "the server has asked for the client to provide credentials"
+    if operation == "configure":
+        text = f"configured Kubernetes cluster is unreachable: {text}"
+    else:
+        text = f"resource {_ref(request).id} was not successfully {_PAST[operation]} by the Kubernetes API server: {text}"
+    return CloudError(Code.UNAUTHENTICATED, text)
+
+
+def outage(kind: FaultKind, operation: str, request: Request) -> Outage:
+    """An API server that is away: asked again for a while, whatever keeps it from answering."""
+    why = {
+        FaultKind.REFUSED: f"dial tcp {_ADDRESS}: connect: connection refused",
+        FaultKind.UNAVAILABLE: "the server is currently unable to handle the request",
+    }.get(kind, "the server has received too many requests and has asked us to try again later")
+    where = _ref(request).id
+    return Outage(
+        CloudError(
+            Code.UNAVAILABLE,
+            f"resource {where} was not successfully {_PAST[operation]} by the Kubernetes API server: {why}; "
+            "configured Kubernetes cluster is unreachable",
+        ),
+        retried=True,
     )
 
 

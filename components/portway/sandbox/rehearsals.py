@@ -8,15 +8,16 @@ from typing import Any, Final, cast
 
 from portway.errors import BadInput, Problem
 
-_SERVICE: Final = "gcp:cloudrunv2/service:Service"
+_STARTED: Final = ("gcp:cloudrunv2/service:Service", "kubernetes:apps/v1:Deployment")
+_CLOUDS: Final = ("gcp", "aws", "kubernetes")
 _MODEL: Final = "aws:bedrock/model"
 _OUTAGE_SECONDS: Final = 10
 _BEFORE_OUTAGE: Final = 3
 """Calls that pass first, so that the outage meets an update in its middle."""
 
 
-def _start(fault: str) -> dict[str, Any]:
-    return {"type": _SERVICE, "operation": "start", "fault": fault}
+def _start(fault: str) -> tuple[dict[str, Any], ...]:
+    return tuple({"type": kind, "operation": "start", "fault": fault} for kind in _STARTED)
 
 
 def _invoke(fault: str) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def _outage(fault: str) -> tuple[dict[str, Any], ...]:
             "type": f"{cloud}:*", "operation": "*", "fault": fault,
             "seconds": _OUTAGE_SECONDS, "after": _BEFORE_OUTAGE,
         }
-        for cloud in ("gcp", "aws")
+        for cloud in _CLOUDS
     )  # fmt: skip
 
 
@@ -56,30 +57,30 @@ REHEARSALS: Final[Mapping[str, Rehearsal]] = {
         quotas={"NvidiaL4GpuAllocNoZonalRedundancyPerProjectRegion": {"default": 1}},
     ),
     "gpu-capacity": Rehearsal(
-        "the region has no GPU to spare for Cloud Run", "up, and each cold start",
-        (_start("no_capacity"),),
+        "no GPU is free: none in Cloud Run's region, none in the cluster", "up, and each cold start",
+        _start("no_capacity"),
     ),
     "image-missing": Rehearsal(
         "the model server's image is not in its registry", "up, and each cold start",
-        (_start("image_not_found"),),
+        _start("image_not_found"),
     ),
     "probe-never-passes": Rehearsal(
-        "the model never gets ready on Cloud Run", "up, and each cold start",
-        (_start("never_ready"),),
+        "the model never gets ready", "up, and each cold start",
+        _start("never_ready"),
     ),
     "credentials-expired": Rehearsal(
         "the credentials that you deploy with have expired", "up",
         tuple(
             {"type": f"pulumi:providers:{cloud}", "operation": "configure", "fault": "expired"}
-            for cloud in ("gcp", "aws")
+            for cloud in _CLOUDS
         ),
     ),
     "api-refused": Rehearsal(
-        "Google's and Amazon's APIs refuse connections for 10 s", "up, in its middle",
+        "the clouds' APIs refuse connections for 10 s", "up, in its middle",
         _outage("connection_refused"),
     ),
     "api-unavailable": Rehearsal(
-        "Google's and Amazon's APIs answer 503 for 10 s", "up, in its middle",
+        "the clouds' APIs answer 503 for 10 s", "up, in its middle",
         _outage("unavailable"),
     ),
     "model-access": Rehearsal(

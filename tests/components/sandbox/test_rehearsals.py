@@ -40,7 +40,7 @@ def test_limits_go_to_every_rule_of_a_rehearsal(tmp_path: Path) -> None:
         FaultKind.THROTTLED, "aws:bedrock/model", "invoke", times=2, since=rule.since
     )
     set_rehearsal(folder, "api-refused", seconds=1.5)
-    assert [one.seconds for one in load(folder).rules] == [1.5, 1.5, None]
+    assert [one.seconds for one in load(folder).rules] == [1.5, 1.5, 1.5, None]
 
 
 def test_what_strikes_once_strikes_once_more_when_it_is_set_again(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from portway.bundle import runtime_archive
+from portway.sandbox.rehearsals import clear_rehearsals, set_rehearsal
 from portway.sandbox.store import Key
 from support.openai_clients import openai_client
 from support.sandbox_daemon import Sandbox, sandbox
@@ -165,6 +166,35 @@ def test_a_rollout_that_fails_says_why_and_leaves_the_old_pods_serving(quick: Sa
     image = small(quick, image="registry.example/app:1")
     image.deploy()
     assert "Failed to pull image 'registry.example/app:1'" in quick.cloud.wait(key).message
+
+
+@pytest.mark.parametrize(
+    ("rehearsal", "said"),
+    [
+        ("image-missing", f"Failed to pull image '{PYTHON_IMAGE}': not found"),
+        ("gpu-capacity", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu"),
+        ("probe-never-passes", "Readiness probe failed: HTTP probe failed with statuscode: 404"),
+    ],
+)
+def test_what_is_rehearsed_is_told_and_over_once_it_is_cleared(
+    rehearsal: str, said: str, quick: Sandbox
+) -> None:
+    given = small(quick)
+    address = quick.cloud.endpoint(given.expose())
+    given.deployment["spec"]["progressDeadlineSeconds"] = 10
+    given.deployment["spec"]["template"]["metadata"]["annotations"] = {"for": rehearsal}
+    set_rehearsal(quick.layout.rehearsed, rehearsal)
+    try:
+        key = given.deploy()
+        failed = quick.cloud.wait(key)
+        assert not failed.ready
+        assert said in failed.message
+    finally:
+        clear_rehearsals(quick.layout.rehearsed)
+    # what was started while it struck stays as it is: the cause is mended by another version
+    given.deployment["spec"]["template"]["metadata"]["annotations"] = {"for": "mended"}
+    assert quick.cloud.wait(given.deploy()).ready
+    assert eventually(lambda: answers(f"{address}/environment"))
 
 
 def test_init_containers_end_before_the_others_start_and_share_their_volumes(

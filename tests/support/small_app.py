@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import urllib.request
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -54,6 +55,13 @@ class App(http.server.BaseHTTPRequestHandler):
         except OSError:
             sys.stdout.write("the client of the stream has gone\n")
             self.close_connection = True
+
+    def call(self, url: str, seconds: str) -> None:
+        try:
+            with urllib.request.urlopen(url, timeout=float(seconds)) as answer:
+                self._say(200, {"answered": answer.status})
+        except OSError as error:
+            self._say(200, {"answered": None, "why": str(error)})
 
     def crash(self) -> None:
         os._exit(7)

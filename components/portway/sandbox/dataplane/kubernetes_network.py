@@ -53,7 +53,7 @@ class Network:
         self._context = context
         self._backends = backends
         self._ports: dict[tuple[str, int], _Port] = {}
-        self._nowhere = _Nowhere()
+        self._nowhere: dict[tuple[str, int], _Nowhere] = {}
 
     async def reconcile(self, world: World, services: Sequence[Row], pods: Sequence[Row]) -> None:
         """Listen for what is deployed now, and tell every Deployment of ``pods`` its names."""
@@ -64,18 +64,19 @@ class Network:
         }
         for gone in self._ports.keys() - declared.keys():
             await self._ports.pop(gone).close()
-        if declared:
-            await self._nowhere.listen()
+            await self._nowhere.pop(gone).close()
         for key, (row, port) in declared.items():
             if key not in self._ports:
                 self._ports[key] = _Port(self._backends)
+                self._nowhere[key] = _Nowhere(f"Service {row.key.id}, port {key[1]}")
+                await self._nowhere[key].listen()
             await self._ports[key].apply(row, port)
         for pod in pods:
             self._tell(world, pod, declared)
 
     async def close(self) -> None:
         """Stop listening."""
-        for port in (*self._ports.values(), self._nowhere):
+        for port in (*self._ports.values(), *self._nowhere.values()):
             await port.close()
 
     def _tell(
@@ -87,7 +88,7 @@ class Network:
                 continue
             open_to = self._ports[key].port if self._allowed(world, pod, row, port) else None
             for name in _names(row, pod):
-                names[f"{name}:{key[1]}"] = open_to or self._nowhere.port
+                names[f"{name}:{key[1]}"] = open_to or self._nowhere[key].port
         file = names_file(self._context, pod)
         text_ = json.dumps(names, sort_keys=True)
         if not file.is_file() or file.read_text("utf-8") != text_:
@@ -159,9 +160,10 @@ class _Port:
 
 
 class _Nowhere:
-    """Takes connections and never answers, as a packet filter that drops."""
+    """Takes connections to ``target`` and never answers, as a packet filter that drops; the log says so."""
 
-    def __init__(self) -> None:
+    def __init__(self, target: str) -> None:
+        self._target = target
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.port = 0
@@ -179,6 +181,11 @@ class _Nowhere:
 
     async def _hold(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        log.warning(
+            "a connection to the %s is dropped: no NetworkPolicy of the pod that calls, or of the pods "
+            "behind it, lets it through; add a rule for it to one that selects them",
+            self._target,
+        )
         try:
             with contextlib.suppress(OSError):
                 while await reader.read(READ_BYTES):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from portway.sandbox.controlplane.objects import Object, Ref, dig, object_at, objects_at
+from portway.sandbox.controlplane.obstacles import of_pods, waiting_pods
 from portway.sandbox.dataplane.context import Context, Signal, until
 from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
 from portway.sandbox.dataplane.kubernetes import is_inside, metrics_port
@@ -77,7 +78,7 @@ class LiveKubernetes:
             status = object_at(obj, "status")
             ready = int(status.get("readyReplicas") or 0)
             wanted = int(dig(obj, "spec", "replicas") or 0)
-            why = "" if ready >= wanted else _why(obj)
+            why = "" if ready >= wanted else _why(obj, self._objects.of("v1", "Pod"))
             found.append(
                 {
                     "owner": f"Deployment {Ref.of(obj).id}",
@@ -146,7 +147,10 @@ def pods_behind(service: Row, kubelet: Kubelet) -> list[LivePod]:
     ]  # fmt: skip
 
 
-def _why(deployment: Object) -> str:
+def _why(deployment: Object, pods: list[Object]) -> str:
+    troubles = of_pods(waiting_pods(deployment, pods))
+    if troubles:
+        return "; ".join(str(each) for each in troubles)
     conditions = {each.get("type"): each for each in objects_at(deployment, "status", "conditions")}
     failed = conditions.get("ReplicaFailure") or conditions.get("Available") or {}
     return str(failed.get("message") or "its pods are not ready")

@@ -9,9 +9,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from portway.sandbox.providers import kubernetes_await, readiness, wire
+from portway.sandbox.controlplane.stored import StoredApi
+from portway.sandbox.providers import kubernetes_await, readiness, server, wire
 from portway.sandbox.providers.cloud import CloudError, Code, InitFailed
 from portway.sandbox.store import Status
+from portway.sayings import explain
 from support import kube_objects as kube
 from support.plugin import Made, Plugin
 
@@ -366,6 +368,54 @@ def test_a_kind_without_its_definition_is_refused_only_for_real(plugin: Plugin) 
 
 
 # faults
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("connection_refused", "dial tcp 203.0.113.20:443: connect: connection refused"),
+        ("unavailable", "the server is currently unable to handle the request"),
+        ("throttled", "the server has received too many requests"),
+    ],
+)
+def test_an_api_server_that_is_away_is_asked_again_and_named_once_patience_ends(
+    fault: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_FIRST_PAUSE_SECONDS", 0.001)
+    (tmp_path / "faults.yaml").write_text(f"[{{operation: '*', fault: {fault}, times: 3}}]")
+    patient = Plugin(tmp_path, "kubernetes", {"context": "prod-eu"})
+    patient.create("core/v1:Namespace", "ns", kube.namespace())
+    assert patient.create(CONFIG_MAP, "c", config_map()).id == "chat-prod/chat"
+    monkeypatch.setattr(server, "_PATIENCE_SECONDS", 0.01)
+    (tmp_path / "faults.yaml").write_text(f"[{{fault: {fault}}}]")
+    gone = Plugin(tmp_path, "kubernetes", {"context": "prod-eu"})
+    refused = refusal(lambda: gone.create(SECRET, "s", kube.of("v1", "Secret")))
+    assert (refused.code, said in str(refused)) == (Code.UNAVAILABLE, True)
+    (ours,) = explain([("", str(refused))], "chat.prod.kubernetes")
+    assert ours.means.startswith("the cluster's API server could not be reached")
+    assert patient.store.all(type="kubernetes:core/v1:Secret") == []
+
+
+def test_a_login_that_has_ended_is_told_as_the_plugin_begins(tmp_path: Path) -> None:
+    (tmp_path / "faults.yaml").write_text("[{operation: configure, fault: expired, times: 1}]")
+    refused = refusal(lambda: Plugin(tmp_path, "kubernetes", {"context": "prod-eu"}))
+    assert refused.code is Code.UNAUTHENTICATED
+    (ours,) = explain([("", str(refused))], "chat.prod.kubernetes")
+    assert ours.means.startswith("the credentials of your kubeconfig have expired")
+
+
+def test_what_somebody_else_owns_is_taken_back_only_by_who_says_so(tmp_path: Path) -> None:
+    gentle = Plugin(tmp_path, "kubernetes", {"context": "prod-eu"})
+    gentle.create("core/v1:Namespace", "ns", kube.namespace())
+    made = gentle.create(CONFIG_MAP, "c", config_map(data={"a": "1"}))
+    api = StoredApi(gentle.store, "prod-eu")
+    api.apply(config_map(data={"a": "2"}), field_manager="somebody", force=True)
+    text = str(refusal(lambda: gentle.update(made, config_map(data={"a": "1"}))))
+    assert 'conflict with "somebody": .data.a' in text
+    forceful = Plugin(tmp_path, "kubernetes", {"context": "prod-eu", "enablePatchForce": True})
+    assert forceful.update(made, config_map(data={"a": "1"})).outputs["data"] == {"a": "1"}
+    again = gentle.update(made, config_map(data={"a": "3"}))
+    assert again.outputs["data"] == {"a": "3"}, "it is ours again"
 
 
 def test_faults_speak_as_the_api_does(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The runtime in front of a model server, beside LiteLLM's proxy in front of the same one.
 
-    python benchmarks/bench_runtime.py [--requests 400] [--litellm PYTHON]
+    python benchmarks/bench_runtime.py [--requests 400] [--litellm PYTHON] [--json]
 
 The model server answers at once, so that what differs is the proxy. The client speaks raw HTTP over
 kept connections; every answer is a stream of 50 pieces. All three run on this machine at the same
-time of day, so read the ratios, not the milliseconds. Without ``--litellm`` a virtual environment
-for it is made in the cache folder, once.
+time of day, so read the ratios, not the milliseconds. A connection whose answer takes longer than
+20 s to go on is given up, and the table says how many were. Without ``--litellm`` a virtual environment
+for it is made in the cache folder, once. What goes on is told on standard error.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from socket import create_connection, socket
 from typing import Any
 
 import psutil
+from runtime_table import NAMES, table
 from streaming import HOST, KEY, MODEL, PIECES, ask, drain, free_port
 
 from portway.bundle import runtime_archive
@@ -32,6 +34,8 @@ from portway.bundle import runtime_archive
 CONNECTIONS = (1, 16, 64)
 LITELLM = "litellm[proxy]==1.106.2"
 STARTS = 5
+SILENCE_SECONDS = 20
+START_SECONDS = 300
 
 
 class Proxy:
@@ -49,7 +53,7 @@ class Proxy:
         self.address = address or str(json.loads(self.process.stdout.readline())["address"])
         threading.Thread(target=drain, args=(self.process.stdout,), daemon=True).start()
 
-    def wait(self, seconds: float = 120) -> "Proxy":
+    def wait(self, seconds: float = START_SECONDS) -> "Proxy":
         """Return when it answers a request.
 
         Raises:
@@ -73,17 +77,23 @@ class Proxy:
         return round(sum(one.memory_info().rss for one in family) / 2**20, 1)
 
     def stop(self) -> None:
-        """End it and its children."""
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            child.kill()
+        """End it and its children; harmless where it has ended already."""
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                child.kill()
         self.process.kill()
         self.process.wait()
+
+
+def say(text: str) -> None:
+    """Tell what goes on."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def connected(address: str) -> socket:
     """A connection to ``host:port``."""
     host, port = address.split(":")
-    return create_connection((host, int(port)), timeout=20)
+    return create_connection((host, int(port)), timeout=SILENCE_SECONDS)
 
 
 def first_tokens_ms(address: str, requests: int) -> list[float]:
@@ -95,15 +105,25 @@ def first_tokens_ms(address: str, requests: int) -> list[float]:
 
 
 def throughput(address: str, requests: int, connections: int) -> dict[str, float]:
-    """How many whole streams a second come back through that many connections, and what failed."""
+    """How many whole streams a second come back through that many connections.
+
+    A connection that breaks, or is silent for too long, sends none of its other requests: they
+    count as failed too. ``timed_out`` says how many were silent.
+    """
     each = max(1, requests // connections)
     done: list[int] = []
+    silent: list[int] = []
 
     def client() -> None:
-        with suppress(OSError, AssertionError), connected(address) as sock:
-            for _ in range(each):
-                ask(sock)
-                done.append(1)
+        try:
+            with connected(address) as sock:
+                for _ in range(each):
+                    ask(sock)
+                    done.append(1)
+        except TimeoutError:
+            silent.append(1)
+        except (OSError, AssertionError):
+            return
 
     threads = [threading.Thread(target=client) for _ in range(connections)]
     began = time.perf_counter()
@@ -112,14 +132,21 @@ def throughput(address: str, requests: int, connections: int) -> dict[str, float
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - began
-    failed = each * connections - len(done)
-    return {"requests_per_second": round(len(done) / seconds, 1), "failed": failed}
+    return {
+        "requests_per_second": round(len(done) / seconds, 1),
+        "failed": each * connections - len(done),
+        "timed_out": len(silent),
+    }
 
 
-def measured(proxy: Proxy, requests: int) -> dict[str, Any]:
+def measured(name: str, proxy: Proxy, requests: int) -> dict[str, Any]:
     """What a proxy does: first piece, throughput at each number of connections, memory."""
+    say(f"{name}: {requests} requests one after the other")
     firsts = first_tokens_ms(proxy.address, requests)
-    rates = {str(n): throughput(proxy.address, requests, n) for n in CONNECTIONS}
+    rates: dict[str, dict[str, float]] = {}
+    for connections in CONNECTIONS:
+        say(f"{name}: {requests} requests through {connections} connections")
+        rates[str(connections)] = throughput(proxy.address, requests, connections)
     return {
         "first_token_ms_median": round(statistics.median(firsts), 3),
         "first_token_ms_p95": round(firsts[int(len(firsts) * 0.95)], 3),
@@ -195,11 +222,11 @@ def litellm_python(given: str | None) -> str:
 
 
 def ratios(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    """How many times LiteLLM's throughput, and which part of its memory."""
-    times = {
-        n: round(one["requests_per_second"] / theirs["connections"][n]["requests_per_second"], 1)
-        for n, one in ours["connections"].items()
-    }
+    """How many times LiteLLM's throughput, None where it answered nothing, and its memory's part."""
+    times: dict[str, float | None] = {}
+    for connections, one in ours["connections"].items():
+        rate = theirs["connections"][connections]["requests_per_second"]
+        times[connections] = round(one["requests_per_second"] / rate, 1) if rate else None
     return {
         "throughput_times": times,
         "memory_part": round(ours["memory_mib"] / theirs["memory_mib"], 3),
@@ -217,14 +244,20 @@ def compared(python: str, requests: int, folder: Path) -> dict[str, Any]:
     quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
     env = runtime_environment(upstream.address, keys)
     try:
-        started.append(Proxy([sys.executable, archive], env).wait())
+        started.append(Proxy([sys.executable, archive], env))
         command, address = litellm_command(python, upstream.address, folder)
-        started.append(Proxy(command, quiet, address).wait())
-        alone, ours, theirs = (measured(each, requests) for each in started)
+        say("starting LiteLLM")
+        started.append(Proxy(command, quiet, address))
+        for each in started[1:]:
+            each.wait()
+        alone, ours, theirs = (
+            measured(name, each, requests) for name, each in zip(NAMES, started, strict=True)
+        )
     finally:
         for each in started:
             each.stop()
     alone_ms = alone["first_token_ms_median"]
+    say(f"cold starts, {STARTS} of each")
     return {
         "model_server_alone": alone,
         "behind_the_runtime": ours,
@@ -242,13 +275,17 @@ def compared(python: str, requests: int, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print one JSON object."""
+    """Print the table, or with ``--json`` one object that holds everything."""
     parser = argparse.ArgumentParser(description="the runtime beside LiteLLM")
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--litellm", metavar="PYTHON")
+    parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = compared(litellm_python(given.litellm), given.requests, Path(folder))
+    if not given.json:
+        print(table(found))
+        return
     about = {"python": sys.version.split()[0], "cpus": os.cpu_count(), "pieces": PIECES}
     print(json.dumps({**about, "requests": given.requests, **found}, indent=2))
 

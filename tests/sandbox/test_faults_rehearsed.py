@@ -3,11 +3,15 @@
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import openai
 import pytest
 
+from portway.sandbox.layout import Layout
+from portway.sandbox.rehearsals import clear_rehearsals, set_rehearsal
 from support.openai_clients import openai_client
 from support.sandbox_project import PORTWAY, SandboxProject, portway, run, start, stop
 
@@ -38,21 +42,34 @@ class Rehearsed:
         done = run((str(PORTWAY), *words), self.project.folder, self.project.environment)
         return Said(done.returncode, done.stdout + done.stderr)
 
-    def fault(self, *words: str) -> None:
-        done = portway(self.project.folder, "sandbox", "fault", *words)
-        assert done.returncode == 0, done.stdout + done.stderr
+    @property
+    def folder(self) -> Path:
+        return Layout.of_project(self.project.folder).rehearsed
+
+    def fault(self, name: str, **limits: Any) -> None:
+        """Let ``name`` go wrong from now on."""
+        set_rehearsal(self.folder, name, **limits)
+
+    def mend(self) -> None:
+        """Let nothing go wrong any more."""
+        clear_rehearsals(self.folder)
 
     def pulumi(self, *words: str) -> Said:
         done = self.project.pulumi(*words)
         return Said(done.returncode, done.stdout + done.stderr)
 
-    def up(self, stack: str, *faults: str) -> Said:
-        """What `pulumi up` says while ``faults`` are set."""
-        if faults:
-            self.fault(*faults)
+    def up(self, stack: str, fault: str = "", **limits: Any) -> Said:
+        """What `pulumi up` says while ``fault`` is set."""
+        if fault:
+            self.fault(fault, **limits)
         done = self.pulumi("up", "--yes", "--skip-preview", "--stack", stack)
-        self.fault("--clear")
+        self.mend()
         return done
+
+    def logs(self) -> str:
+        """Everything that the services wrote."""
+        folder = Layout.of_project(self.project.folder).logs
+        return "".join(path.read_text() for path in folder.glob("*.log"))
 
     def made(self) -> Counter[str]:
         """How often each resource was created, by its type and id."""
@@ -87,7 +104,7 @@ def on_cloud_run(rehearsed: Rehearsed) -> Mapping[str, Said]:
     rehearsed.fault("gpu-quota")
     quota = rehearsed.portway("up", RUN, "--yes", "--no-color", "--", "--skip-preview")
     assert rehearsed.project.store.all(type=SERVICE) == []
-    rehearsed.fault("--clear")
+    rehearsed.mend()
     return {
         "quota": quota,
         "image": rehearsed.up(RUN, "image-missing"),
@@ -100,8 +117,8 @@ def on_lambda(rehearsed: Rehearsed) -> Mapping[str, Said]:
     """One stack: refused for its credentials, then brought up through a second and a half without AWS."""
     rehearsed.fault("credentials-expired")
     expired = rehearsed.pulumi("preview", "--stack", BEDROCK)
-    rehearsed.fault("--clear")
-    away = rehearsed.up(BEDROCK, "api-unavailable", "--seconds", "1.5")
+    rehearsed.mend()
+    away = rehearsed.up(BEDROCK, "api-unavailable", seconds=1.5)
     return {"expired": expired, "away": away}
 
 
@@ -160,10 +177,10 @@ def test_a_model_without_access_is_a_403_for_clients_and_something_to_do_for_the
     rehearsed.fault("model-access")
     with pytest.raises(openai.PermissionDeniedError) as refused:
         ask(client)
-    rehearsed.fault("--clear")
+    rehearsed.mend()
     assert (refused.value.code, refused.value.type) == ("permission_denied", "permission_error")
     assert "arn:" not in str(refused.value)
-    assert DETAIL in rehearsed.portway("sandbox", "logs").text
+    assert DETAIL in rehearsed.logs()
     status = rehearsed.portway("status", BEDROCK, "--json").text
     assert '"permission_denied": 1' in status
     assert "permission_denied: the account or its role may not use the model" in status
@@ -175,12 +192,12 @@ def test_a_throttled_model_is_tried_again_and_then_a_429_that_says_when(
 ) -> None:
     assert on_lambda["away"].code == 0
     client = rehearsed.client(BEDROCK).with_options(max_retries=0)
-    rehearsed.fault("bedrock-throttled", "--times", "2")
+    rehearsed.fault("bedrock-throttled", times=2)
     assert ask(client)
     rehearsed.fault("bedrock-throttled")
     with pytest.raises(openai.RateLimitError) as refused:
         ask(client)
-    rehearsed.fault("--clear")
+    rehearsed.mend()
     assert refused.value.code == "rate_limit_exceeded"
     assert int(refused.value.response.headers["retry-after"]) > 0
 
@@ -190,12 +207,14 @@ def test_a_function_whose_credentials_have_expired_says_so_in_its_log_alone(
 ) -> None:
     assert on_lambda["away"].code == 0
     client = rehearsed.client(BEDROCK).with_options(max_retries=0)
-    rehearsed.fault("bedrock-expired", "--times", "1")
+    rehearsed.fault("bedrock-expired", times=1)
     with pytest.raises(openai.InternalServerError) as refused:
         ask(client)
     assert "token" not in str(refused.value).lower()
-    said = rehearsed.portway("sandbox", "logs").text
-    assert "ExpiredTokenException: The security token included in the request is expired" in said
+    assert (
+        "ExpiredTokenException: The security token included in the request is expired"
+        in rehearsed.logs()
+    )
     assert ask(client)
 
 

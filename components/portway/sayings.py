@@ -51,6 +51,8 @@ def explain(failures: Iterable[tuple[str, str]], stack: str) -> tuple[Explained,
 FOR_OPERATORS: Final[Mapping[str, str]] = {
     "permission_denied": "the account or its role may not use the model: grant it where models are "
     "given out; `detail` in the service's log has the cloud's words",
+    "rate_limit_exceeded": "more was asked than may be served at once: raise scaling.max, or ask the "
+    "vendor of the model for more where `detail` in the service's log says that it throttles",
     "internal_error": "the service itself fails, often by its credentials or settings: `detail` in "
     "its log says by what",
     "keys_unavailable": "the keys of clients cannot be read: look at the secret and who may read it",

@@ -93,7 +93,7 @@ def test_advice_names_only_what_the_words_hold(saying: Saying) -> None:
 
 
 def test_an_operator_hears_of_classes_that_clients_cannot_mend() -> None:
-    classes = ("invalid_api_key", "permission_denied", "rate_limit_exceeded")
+    classes = ("invalid_api_key", "permission_denied", "context_length_exceeded")
     assert for_operators(classes) == (
         f"permission_denied: {FOR_OPERATORS['permission_denied']}",
     )  # fmt: skip

@@ -9,7 +9,7 @@ from portway.sandbox.controlplane.errors import ApiError
 from portway.sandbox.controlplane.nodes import DRIVER, GPU
 from portway.sandbox.controlplane.objects import Object, Ref, dig, objects_at
 from portway.sandbox.controlplane.programs import KUBERNETES_VERSION
-from support.live_cluster import Cluster, condition, deployed, eventually, played
+from support.live_cluster import Cluster, condition, eventually, played, workload_of
 
 pytestmark = [
     pytest.mark.cluster,
@@ -95,7 +95,7 @@ def test_three_gpus_run_three_pods_and_a_rollout_never_needs_a_fourth(cluster: C
     pod = played(home, pool="gpus", resources=ONE_GPU)
     cluster.add_nodes(pod, "gpus", 3)
     no_surge = {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}}
-    cluster.apply(deployed(pod, 4, **no_surge))
+    cluster.apply(workload_of(pod, 4, **no_surge))
     assert eventually(lambda: cluster.phases(home) == ["Pending", "Running", "Running", "Running"])
 
     def said() -> list[str]:
@@ -105,9 +105,9 @@ def test_three_gpus_run_three_pods_and_a_rollout_never_needs_a_fourth(cluster: C
 
     # a pod is there before the scheduler has looked at it
     assert eventually(lambda: any(f"3 Insufficient {GPU}" in each for each in said())), said()
-    cluster.apply(deployed(pod, 3, **no_surge))
+    cluster.apply(workload_of(pod, 3, **no_surge))
     pod["spec"]["containers"][0]["image"] = "app:2"
-    cluster.apply(deployed(pod, 3, **no_surge))
+    cluster.apply(workload_of(pod, 3, **no_surge))
     ref = Ref("apps/v1", "Deployment", "app", home)
 
     def rolled() -> bool:
@@ -136,7 +136,7 @@ def test_one_device_is_allocated_once(cluster: Cluster) -> None:
         home, pool="claims", resources={"claims": [{"name": "gpu"}]}, resourceClaims=claims
     )
     cluster.add_nodes(pod, "claims", 1)
-    cluster.apply(deployed(pod, 2))
+    cluster.apply(workload_of(pod, 2))
     assert eventually(lambda: cluster.phases(home) == ["Pending", "Running"])
     found = cluster.api.list("resource.k8s.io/v1", "ResourceClaim", home)
     allocated = [
@@ -151,7 +151,7 @@ def test_a_budget_holds_an_eviction_back(cluster: Cluster) -> None:
     home = cluster.namespace("budget")
     pod = played(home, pool="budget")
     cluster.add_nodes(pod, "budget", 1)
-    cluster.apply(deployed(pod, 2))
+    cluster.apply(workload_of(pod, 2))
     assert eventually(lambda: cluster.phases(home) == ["Running", "Running"])
     ref = Ref("policy/v1", "PodDisruptionBudget", "app", home)
 
@@ -187,7 +187,7 @@ def evict(cluster: Cluster, namespace: str, name: str) -> tuple[int, str]:
 def test_an_autoscaler_keeps_a_deployment_above_its_least(cluster: Cluster) -> None:
     home = cluster.namespace("scaled")
     pod = played(home, pool="budget")
-    workload = deployed(pod, 1)
+    workload = workload_of(pod, 1)
     del workload["spec"]["replicas"]
     cluster.apply(workload)
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app"}
@@ -209,7 +209,7 @@ def test_an_autoscaler_keeps_a_deployment_above_its_least(cluster: Cluster) -> N
 
 def test_a_namespace_takes_everything_in_it_along(cluster: Cluster) -> None:
     home = cluster.namespace("leaving")
-    cluster.apply(deployed(played(home, pool="none"), 1))
+    cluster.apply(workload_of(played(home, pool="none"), 1))
     assert eventually(lambda: len(cluster.pods(home)) == 1)
     assert cluster.api.delete(Ref("v1", "Namespace", home))
     assert eventually(lambda: cluster.api.get(Ref("v1", "Namespace", home)) is None)

@@ -11,7 +11,15 @@ from portway.sandbox.controlplane.nodes import GPU
 from portway.sandbox.controlplane.objects import Object, Ref, dig
 from portway.sandbox.providers.cloud import CloudError
 from portway.sayings import explain
-from support.live_cluster import Cluster, away, deployed, eventually, played, provider, refusal_of
+from support.live_cluster import (
+    Cluster,
+    away,
+    eventually,
+    played,
+    provider,
+    refusal_of,
+    workload_of,
+)
 from support.plugin import Plugin
 
 pytestmark = [
@@ -56,7 +64,7 @@ def test_pods_that_break_the_level_of_their_namespace_end_an_up(
     cluster: Cluster, plugin: Plugin
 ) -> None:
     home = cluster.namespace("early-restricted", "restricted")
-    said, seconds = told(plugin, deployed(played(home, pool="none"), 1))
+    said, seconds = told(plugin, workload_of(played(home, pool="none"), 1))
     assert seconds < LONG_SECONDS / 4
     assert f"resource {home}/app was successfully created, but" in said
     assert '[FailedCreate] pods "app-' in said
@@ -75,7 +83,7 @@ def test_pods_beyond_a_quota_end_an_up(cluster: Cluster, plugin: Plugin) -> None
     ref = Ref("v1", "ResourceQuota", "mine", home)
     assert eventually(lambda: dig(cluster.api.get(ref), "status", "hard") is not None)
     pod = played(home, pool="none", resources={"limits": {GPU: "1"}})
-    said, seconds = told(plugin, deployed(pod, 2))
+    said, seconds = told(plugin, workload_of(pod, 2))
     assert seconds < LONG_SECONDS / 4
     assert f"exceeded quota: mine, requested: requests.{GPU}=1" in said
     (ours,) = explain([(f"{home}/app", said)], STACK)
@@ -88,7 +96,7 @@ def test_pods_beyond_a_quota_end_an_up(cluster: Cluster, plugin: Plugin) -> None
 
 def test_a_priority_that_is_not_there_ends_an_up(cluster: Cluster, plugin: Plugin) -> None:
     home = cluster.namespace("early-priority")
-    said, _ = told(plugin, deployed(played(home, pool="none", priorityClassName="gold"), 1))
+    said, _ = told(plugin, workload_of(played(home, pool="none", priorityClassName="gold"), 1))
     assert "no PriorityClass with name gold was found" in said
     (ours,) = explain([(f"{home}/app", said)], STACK)
     assert ours.means == "the cluster has no PriorityClass gold"

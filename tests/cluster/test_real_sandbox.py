@@ -3,77 +3,30 @@
 import json
 import os
 import signal
-from collections.abc import Generator
-from pathlib import Path
-from typing import Any
 
 import httpx
-import openai
-import psutil
 import pytest
 
-from portway.sandbox.controlplane.cluster import RealCluster
-from portway.sandbox.controlplane.objects import Object, Ref, dig
-from portway.sandbox.controlplane.programs import Programs
+from portway.sandbox.controlplane.objects import Ref, dig
 from portway.sandbox.controlplane.server import ServerApi
-from portway.sandbox.layout import Layout
 from support.live_cluster import condition, eventually
-from support.openai_clients import openai_client
-from support.sandbox_project import SandboxProject, portway, start, stop
-from support.sandbox_rows import PYTHON_IMAGE
+from support.live_stack import (
+    STACK,
+    answer,
+    answers,
+    cluster_of,
+    live_deployment,
+    parts,
+    small,
+    small_pod,
+)
+from support.sandbox_project import SandboxProject, portway
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.xdist_group("cluster"),
     pytest.mark.timeout(1800),
 ]
-APP = (Path(__file__).parents[1] / "support" / "small_app.py").read_text()
-STACK = "chat.prod.kubernetes"
-DEPLOYMENT = Ref("apps/v1", "Deployment", "chat-prod", "chat-prod")
-
-
-@pytest.fixture(scope="module")
-def project(
-    programs: Programs, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[SandboxProject]:
-    running = start(tmp_path_factory.mktemp("real") / "project", options=("--kubernetes", "real"))
-    try:
-        yield running
-    finally:
-        pids = [each.pid for each in parts(running).values()]
-        stop(running)
-        assert len(pids) == 5
-        assert not [pid for pid in pids if psutil.pid_exists(pid)]
-
-
-@pytest.fixture(scope="module")
-def deployed(project: SandboxProject) -> SandboxProject:
-    made = project.pulumi("stack", "select", "--create", STACK)
-    assert made.returncode == 0, made.stderr
-    done = project.pulumi("up", "--yes", "--stack", STACK)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
-    return project
-
-
-def cluster_of(project: SandboxProject) -> RealCluster:
-    return RealCluster(Layout.of_project(project.folder))
-
-
-def parts(project: SandboxProject) -> dict[str, psutil.Process]:
-    return cluster_of(project).running()
-
-
-def live_deployment(project: SandboxProject) -> Object | None:
-    with cluster_of(project).api() as api:
-        return api.get(DEPLOYMENT)
-
-
-def answer(project: SandboxProject) -> str:
-    outputs = project.outputs(STACK)
-    client = openai_client(outputs["endpoint"], outputs["apiKey"], max_retries=2)
-    question: list[Any] = [{"role": "user", "content": "How large is the Earth?"}]
-    pieces = client.chat.completions.create(model=outputs["model"], messages=question, stream=True)
-    return "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
 
 
 def test_a_stack_runs_where_the_scheduler_puts_it_and_answers(deployed: SandboxProject) -> None:
@@ -97,9 +50,10 @@ def test_status_says_which_kubernetes_is_in_use(deployed: SandboxProject) -> Non
     assert "objects are deployed in the real cluster" in refused.stderr
 
 
-def test_a_refresh_sees_what_somebody_else_changed(deployed: SandboxProject) -> None:
-    clean = deployed.pulumi("preview", "--refresh", "--expect-no-changes", "--stack", STACK)
-    assert clean.returncode == 0, clean.stdout[-5000:]
+def test_an_up_with_a_refresh_puts_back_what_somebody_else_changed(
+    deployed: SandboxProject,
+) -> None:
+    policy = Ref("networking.k8s.io/v1", "NetworkPolicy", "chat-prod-default-deny", "chat-prod")
     with cluster_of(deployed).api() as api:
         changed = api.client.patch(
             "/apis/apps/v1/namespaces/chat-prod/deployments/chat-prod",
@@ -107,15 +61,18 @@ def test_a_refresh_sees_what_somebody_else_changed(deployed: SandboxProject) -> 
             json={"spec": {"progressDeadlineSeconds": 1234}},
             headers={"Content-Type": "application/merge-patch+json"},
         )
-    assert changed.is_success, changed.text
-    # it is shown, and nothing is taken by force from who owns it now
-    done = deployed.pulumi("up", "--yes", "--skip-preview", "--refresh", "--diff", "--stack", STACK)
-    said = done.stdout + done.stderr
-    assert done.returncode != 0
-    assert "1234" in said
-    assert 'conflict with "somebody"' in said
-    live = live_deployment(deployed) or {}
-    assert dig(live, "spec", "progressDeadlineSeconds") == 1234
+        assert changed.is_success, changed.text
+        assert api.delete(policy)
+        done = deployed.pulumi(
+            "up", "--yes", "--skip-preview", "--refresh", "--diff", "--stack", STACK
+        )
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
+        assert "progressDeadlineSeconds: 1234 => 1620" in done.stdout
+        live = live_deployment(deployed) or {}
+        assert dig(live, "spec", "progressDeadlineSeconds") == 1620
+        assert api.get(policy) is not None
+    clean = deployed.pulumi("preview", "--refresh", "--expect-no-changes", "--stack", STACK)
+    assert clean.returncode == 0, clean.stdout[-5000:]
 
 
 def test_a_killed_daemon_finds_its_cluster_again(deployed: SandboxProject) -> None:
@@ -125,7 +82,7 @@ def test_a_killed_daemon_finds_its_cluster_again(deployed: SandboxProject) -> No
     started = portway(deployed.folder, "sandbox", "start", "--json")
     assert json.loads(started.stdout)["started"] is True
     assert {name: each.pid for name, each in parts(deployed).items()} == before
-    assert eventually(lambda: _answers(deployed), 60)
+    assert eventually(lambda: answers(deployed), 60)
 
 
 def test_what_is_deployed_outlives_the_control_plane(deployed: SandboxProject) -> None:
@@ -135,35 +92,7 @@ def test_what_is_deployed_outlives_the_control_plane(deployed: SandboxProject) -
     assert started.returncode == 0, started.stderr
     assert len(parts(deployed)) == 5
     assert live_deployment(deployed) is not None
-    assert eventually(lambda: _answers(deployed), 60)
-
-
-def small_pod(**more: Any) -> Object:
-    """A pod template of the small app, which answers with its environment."""
-    app = {
-        "name": "app", "image": PYTHON_IMAGE, "command": ["python"], "args": ["-c", APP],
-        "ports": [{"name": "http", "containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/environment", "port": "http"}, "periodSeconds": 1},
-    }  # fmt: skip
-    return {"metadata": {"labels": {"app": "small"}}, "spec": {"containers": [app], **more}}
-
-
-def small(api_version: str, kind: str, **spec: Any) -> Object:
-    metadata = {"name": "small", "namespace": "small"}
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
-
-
-@pytest.fixture
-def own(project: SandboxProject) -> Generator[ServerApi]:
-    """A namespace of its own in the running cluster, gone afterwards."""
-    with cluster_of(project).api() as api:
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "small"}}
-        api.apply(namespace, field_manager="test")
-        account = Ref("v1", "ServiceAccount", "default", "small")
-        assert eventually(lambda: api.get(account) is not None)
-        yield api
-        api.delete(Ref("v1", "Namespace", "small"))
-        assert eventually(lambda: api.get(Ref("v1", "Namespace", "small")) is None, 60)
+    assert eventually(lambda: answers(deployed), 60)
 
 
 def test_a_request_wakes_what_was_scaled_to_zero(own: ServerApi) -> None:
@@ -214,10 +143,3 @@ def test_destroying_leaves_nothing(deployed: SandboxProject) -> None:
         assert api.list("v1", "Pod", "chat-prod") == []
         assert api.list("v1", "PersistentVolume") == []
     assert deployed.store.all(cloud="kubernetes") == []
-
-
-def _answers(project: SandboxProject) -> bool:
-    try:
-        return bool(answer(project))
-    except openai.OpenAIError:
-        return False

@@ -110,11 +110,11 @@ def away(real: RealCluster, seconds: float) -> Generator[None]:
     def come_back() -> None:
         environment = {"PATH": os.defpath, "HOME": str(folder)}
         with real.log_file("kube-apiserver").open("ab") as log:
-            again = subprocess.Popen(
-                words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True,
+            # a child of nobody's, as the first one was
+            subprocess.run(
+                ["sh", "-c", '"$@" &', "sh", *words], cwd=folder, env=environment, check=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        again.returncode = 0  # on its own, as the first one was
 
     timer = threading.Timer(seconds, come_back)
     timer.start()
@@ -158,7 +158,7 @@ def played(namespace: str, *, pool: str, labels: Object | None = None, **spec: A
     return deepcopy({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": wanted})
 
 
-def deployed(pod: Object, replicas: int, **spec: Any) -> Object:
+def workload_of(pod: Object, replicas: int, **spec: Any) -> Object:
     """A Deployment of such pods."""
     given = deepcopy(pod)
     metadata = given["metadata"]

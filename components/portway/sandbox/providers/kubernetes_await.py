@@ -152,14 +152,13 @@ def _check_of(obj: Object) -> Check | None:
 def _deployment(_api: KubeApi, live: Object) -> Iterator[str]:
     if is_available(live):
         return
-    conditions = objects_at(live, "status", "conditions")
-    yield from (
+    told = [
         f"[{each.get('reason')}] {each.get('message')}"
-        for each in conditions
+        for each in objects_at(live, "status", "conditions")
         if (each.get("type") == "ReplicaFailure") == (each.get("status") == "True")
-    )
-    if not conditions:
-        yield "Minimum number of Pods to consider the application live was not attained"
+    ]
+    # a controller that has only begun says that it progresses, and nothing of pods
+    yield from told or ["Minimum number of Pods to consider the application live was not attained"]
 
 
 def _is_final(live: Object, waited_seconds: float) -> bool:

@@ -114,7 +114,7 @@ def test_one_that_stays_away_is_named_with_what_to_do() -> None:
 
 
 def test_an_engine_that_ends_is_not_kept_waiting() -> None:
-    api = PatientApi(lambda: Server(["before"] * 9), lambda _: True)  # type: ignore[arg-type,return-value]
+    api = PatientApi(lambda: Server(["before"] * 9), lambda _: True)  # pyright: ignore[reportArgumentType] - it answers what is asked here
     with pytest.raises(ApiError, match="has not answered"):
         api.get(Ref.of(config_map()))
 

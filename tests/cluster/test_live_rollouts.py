@@ -275,3 +275,47 @@ def test_a_policy_decides_who_may_call(own: ServerApi, project: SandboxProject) 
 def test_what_failed_left_the_service_as_it_was(deployed: SandboxProject) -> None:
     with cluster_of(deployed).api() as api:
         assert dig(api.get(DEPLOYMENT), "status", "availableReplicas") == 1
+
+
+def test_a_route_leads_by_host_and_weight(own: ServerApi, project: SandboxProject) -> None:
+    def version(name: str) -> list[Object]:
+        template = small_pod()
+        template["metadata"]["labels"] = {"app": name}
+        template["spec"]["containers"][0]["env"] = [{"name": "VERSION", "value": name}]
+        ports = [{"name": "http", "port": 80, "targetPort": "http"}]
+        selector = {"matchLabels": {"app": name}}
+        return [
+            small("apps/v1", "Deployment", name, selector=selector, template=template),
+            small("v1", "Service", name, selector={"app": name}, ports=ports),
+        ]
+
+    def weigh(old: int, new: int) -> None:
+        weights = {"old": old, "new": new}
+        backends = [{"name": name, "port": 80, "weight": each} for name, each in weights.items()]
+        route = small(
+            "gateway.networking.k8s.io/v1", "HTTPRoute", "small",
+            parentRefs=[{"name": "edge", "namespace": "gateways"}],
+            hostnames=["small.acme.example"], rules=[{"backendRefs": backends}],
+        )  # fmt: skip
+        own.apply(route, field_manager="test")
+
+    def asked(host: str) -> str:
+        status = json.loads(portway(project.folder, "sandbox", "status", "--json").stdout)
+        shown = [each for each in status["serving"] if "gateways/edge" in each["resource"]]
+        if not shown:
+            return "no gateway yet"
+        with httpx.Client(headers={"host": host}, timeout=30) as client:
+            answers = [client.get(f"{shown[0]['endpoint']}/environment") for _ in range(20)]
+        said = [
+            each.json()["environment"]["VERSION"] if each.is_success else str(each.status_code)
+            for each in answers
+        ]
+        return ", ".join(f"{name} {said.count(name)}" for name in sorted(set(said)))
+
+    for obj in (*version("old"), *version("new")):
+        own.apply(obj, field_manager="test")
+    weigh(3, 1)
+    assert eventually(lambda: asked("small.acme.example") == "new 5, old 15", 120)
+    assert asked("evil.example") == "404 20"
+    weigh(0, 1)
+    assert eventually(lambda: asked("small.acme.example") == "new 20", 60)

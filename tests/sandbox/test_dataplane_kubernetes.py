@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -258,3 +259,55 @@ def test_a_scaler_takes_idle_pods_away_and_a_request_brings_one_back(quick: Sand
     quick.cloud.store.delete(
         Key("kubernetes", given.scope, "kubernetes:keda.sh/v1alpha1:ScaledObject", "chat/chat")
     )
+
+
+def test_a_route_leads_by_host_and_weight_to_the_pods_of_its_services(quick: Sandbox) -> None:
+    def version(name: str) -> None:
+        labels = {"app": name}
+        meta = {"name": name, "namespace": "chat", "labels": labels}
+        spec = small(quick).deployment["spec"]
+        spec["selector"], spec["template"]["metadata"] = {"matchLabels": labels}, {"labels": labels}
+        spec["template"]["spec"]["containers"][0]["env"] = [{"name": "VERSION", "value": name}]
+        ports = [{"port": 80, "targetPort": "http"}]
+        service = {"type": "ClusterIP", "selector": labels, "ports": ports}
+        kinds = {"core/v1:Service": service, "apps/v1:Deployment": spec}
+        for kind, given in kinds.items():
+            key = quick.cloud.put(
+                "kubernetes", "prod-eu", f"kubernetes:{kind}", f"chat/{name}",
+                {"metadata": meta, "spec": given},
+            )  # fmt: skip
+        assert quick.cloud.wait(key).ready
+
+    def weigh(old: int, new: int) -> None:
+        backends = [{"name": "old", "port": 80, "weight": old}, {"name": "new", "port": 80, "weight": new}]  # fmt: skip
+        spec = {
+            "parentRefs": [{"name": "edge", "namespace": "gateways"}],
+            "hostnames": ["chat.acme.example"],
+            "rules": [{"backendRefs": backends}],
+        }
+        meta = {"name": "chat", "namespace": "chat"}
+        kind = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"
+        quick.cloud.put(
+            "kubernetes", "prod-eu", kind, "chat/chat", {"metadata": meta, "spec": spec}
+        )
+
+    def asked(host: str) -> str:
+        address = f"http://127.0.0.1:{quick.cloud.store.port('gateway:prod-eu/gateways/edge')}"
+        try:
+            answer = httpx.get(f"{address}/environment", headers={"host": host}, timeout=20)
+        except httpx.TransportError:
+            return "nobody listens"
+        found = answer.json() if answer.status_code == 200 else {}
+        return found["environment"]["VERSION"] if found else str(answer.status_code)
+
+    version("old")
+    version("new")
+    weigh(3, 1)
+    assert eventually(lambda: asked("chat.acme.example") in ("old", "new"))
+    assert Counter(asked("chat.acme.example") for _ in range(20)) == {"old": 15, "new": 5}
+    assert asked("chat.acme.example:443") in ("old", "new")
+    assert asked("evil.example") == "404"
+    weigh(0, 1)
+    assert eventually(lambda: {asked("chat.acme.example") for _ in range(4)} == {"new"})
+    weigh(0, 0)
+    assert eventually(lambda: asked("chat.acme.example") == "500")

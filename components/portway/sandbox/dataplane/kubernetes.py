@@ -16,6 +16,7 @@ from typing import Any
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
 from portway.sandbox.dataplane.kubernetes_deployments import Deployment
+from portway.sandbox.dataplane.kubernetes_gateways import Gateways
 from portway.sandbox.dataplane.kubernetes_jobs import download
 from portway.sandbox.dataplane.kubernetes_network import Network, target_port
 from portway.sandbox.dataplane.kubernetes_objects import (
@@ -41,6 +42,7 @@ class Kubernetes:
         self._deployments: dict[str, Deployment] = {}
         self._services: dict[str, Service] = {}
         self._network = Network(context, self._backends)
+        self._gateways = Gateways(context, self._backends)
 
     async def reconcile(self, world: World) -> None:
         """Run what is deployed now, and nothing else."""
@@ -64,11 +66,12 @@ class Kubernetes:
             await self._services[owner].apply(row)
         inside = [row for row in world.of(SERVICE) if is_inside(row)]
         await self._network.reconcile(world, inside, list(deployments.values()))
+        await self._gateways.reconcile(world)
 
     def describe(self) -> list[dict[str, Any]]:
         """What runs, for people."""
         every = [*self._services.values(), *self._deployments.values()]
-        return [each.describe() for each in every]
+        return [*(each.describe() for each in every), *self._gateways.describe()]
 
     def scraped(self) -> Iterator[Target]:
         """The pods that a Prometheus of their cluster would scrape."""
@@ -82,6 +85,7 @@ class Kubernetes:
         """End every pod."""
         await asyncio.gather(*(service.close() for service in self._services.values()))
         await self._network.close()
+        await self._gateways.close()
         await asyncio.gather(*(each.close() for each in self._deployments.values()))
 
     def _backends(self, service: Row) -> "list[Deployment]":

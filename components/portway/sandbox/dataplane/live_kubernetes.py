@@ -18,6 +18,7 @@ from portway.sandbox.dataplane.context import Context, Signal, until
 from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
 from portway.sandbox.dataplane.kubernetes import is_inside, metrics_port
 from portway.sandbox.dataplane.kubernetes_deployments import HOLD_SECONDS, Pod
+from portway.sandbox.dataplane.kubernetes_gateways import Gateways
 from portway.sandbox.dataplane.kubernetes_network import Network, target_port
 from portway.sandbox.dataplane.kubernetes_objects import (
     DEPLOYMENT,
@@ -53,6 +54,7 @@ class LiveKubernetes:
         self._operators = Operators(self._objects)
         self._balancers: dict[str, Balancer] = {}
         self._network = Network(context, self._pods_behind)
+        self._gateways = Gateways(context, self._pods_behind)
         self._contexts: dict[str, set[str]] = {}
         self._keeper = context.spawn(self._keep())
 
@@ -74,6 +76,7 @@ class LiveKubernetes:
     def describe(self) -> list[dict[str, Any]]:
         """What runs, for people."""
         found = [each.describe() for each in self._balancers.values()]
+        found += self._gateways.describe()
         for obj in self._objects.of("apps/v1", "Deployment"):
             status = object_at(obj, "status")
             ready = int(status.get("readyReplicas") or 0)
@@ -97,6 +100,7 @@ class LiveKubernetes:
         await asyncio.gather(self._keeper, return_exceptions=True)
         await asyncio.gather(*(each.close() for each in self._balancers.values()))
         await self._network.close()
+        await self._gateways.close()
         await self._kubelet.close()
         await self._objects.close()
 
@@ -124,6 +128,7 @@ class LiveKubernetes:
         ]
         rows = [pod.row for pod in self._kubelet.pods]
         await self._network.reconcile(world, inside, rows)
+        await self._gateways.reconcile(world)
 
     async def _balance(self, services: dict[str, Row]) -> None:
         for gone in self._balancers.keys() - services.keys():

@@ -81,9 +81,10 @@ class NodePools:
             if claims_devices(pod):
                 await self._publish_devices(made)
         except Refused as error:
-            if error.code != 409:  # noqa: PLR2004 - somebody made it
+            # 409: it was made for another pod a moment ago; the next look sees it and takes another number
+            if error.code != 409:  # noqa: PLR2004
                 log.warning("no node for %s: %s", dig(pod, "metadata", "name"), error)
-                return
+            return
         self._asked.add(uid)
 
     def _require_capacity(self) -> None:

@@ -100,7 +100,7 @@ def test_a_new_version_rolls_out_while_the_server_is_away_and_no_request_fails(
         )
         with asking(deployed) as seen:
             upping.start()
-            assert eventually(lambda: len(pods_of(api)) == 2, 120)
+            assert eventually(lambda: len(pods_of(api)) == 2, 300)
             with away(cluster_of(deployed), 10):
                 pass
             upping.join()

@@ -270,13 +270,13 @@ def test_a_route_leads_by_host_and_weight_to_the_pods_of_its_services(quick: San
         spec["template"]["spec"]["containers"][0]["env"] = [{"name": "VERSION", "value": name}]
         ports = [{"port": 80, "targetPort": "http"}]
         service = {"type": "ClusterIP", "selector": labels, "ports": ports}
-        kinds = {"core/v1:Service": service, "apps/v1:Deployment": spec}
-        for kind, given in kinds.items():
-            key = quick.cloud.put(
+        for kind, given in (("core/v1:Service", service), ("apps/v1:Deployment", spec)):
+            quick.cloud.put(
                 "kubernetes", "prod-eu", f"kubernetes:{kind}", f"chat/{name}",
                 {"metadata": meta, "spec": given},
             )  # fmt: skip
-        assert quick.cloud.wait(key).ready
+        deployed = Key("kubernetes", "prod-eu", "kubernetes:apps/v1:Deployment", f"chat/{name}")
+        assert quick.cloud.wait(deployed).ready
 
     def weigh(old: int, new: int) -> None:
         backends = [{"name": "old", "port": 80, "weight": old}, {"name": "new", "port": 80, "weight": new}]  # fmt: skip
@@ -297,8 +297,9 @@ def test_a_route_leads_by_host_and_weight_to_the_pods_of_its_services(quick: San
             answer = httpx.get(f"{address}/environment", headers={"host": host}, timeout=20)
         except httpx.TransportError:
             return "nobody listens"
-        found = answer.json() if answer.status_code == 200 else {}
-        return found["environment"]["VERSION"] if found else str(answer.status_code)
+        if answer.status_code != 200:
+            return str(answer.status_code)
+        return str(answer.json()["environment"]["VERSION"])
 
     version("old")
     version("new")

@@ -9,6 +9,7 @@ from typing import Any
 
 from portway.sandbox.dataplane.context import Signal
 from portway.sandbox.dataplane.front import Exchange, Front
+from portway.sandbox.dataplane.lambda_extensions import EXTENSIONS, Extensions, refuse
 
 VERSION = "/2018-06-01/runtime"
 MAX_BUFFERED_BYTES = 6 << 20
@@ -100,6 +101,7 @@ class RuntimeApi:
     def __init__(self, function_arn: str) -> None:
         self._arn = function_arn
         self._front = Front(self._handle)
+        self.extensions = Extensions(function_arn)
         self._next: asyncio.Queue[Invocation] = asyncio.Queue(1)
         self.current: Invocation | None = None
         self.polling = False
@@ -119,6 +121,9 @@ class RuntimeApi:
         self._next.put_nowait(invocation)
 
     async def _handle(self, exchange: Exchange) -> None:
+        if exchange.path.startswith(f"{EXTENSIONS}/"):
+            await self.extensions.handle(exchange)
+            return
         parts = exchange.path.removeprefix(VERSION).strip("/").split("/")
         match (exchange.method, *parts):
             case ("GET", "invocation", "next"):
@@ -132,7 +137,7 @@ class RuntimeApi:
                 self.changed.fire()
                 await exchange.reply(202, '{"status":"OK"}')
             case _:
-                await _refuse(
+                await refuse(
                     exchange, 404, "NotFound", "the sandbox's Runtime API has no such path"
                 )
 
@@ -155,7 +160,7 @@ class RuntimeApi:
     async def _take_response(self, exchange: Exchange, identifier: str) -> None:
         invocation = self._known(identifier)
         if invocation is None:
-            await _refuse(exchange, 400, "InvalidRequestID", "Invalid request ID")
+            await refuse(exchange, 400, "InvalidRequestID", "Invalid request ID")
             return
         mode = exchange.header("lambda-runtime-function-response-mode") or ""
         streaming = mode.lower() == "streaming"
@@ -169,7 +174,7 @@ class RuntimeApi:
                     message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
                     invocation.fail(InvocationFailed(message))
                     self.changed.fire()
-                    await _refuse(exchange, 413, "Function.ResponseSizeTooLarge", message)
+                    await refuse(exchange, 413, "Function.ResponseSizeTooLarge", message)
                     return
                 await invocation.add(piece)
         except BaseException:
@@ -187,7 +192,7 @@ class RuntimeApi:
         text = _error_text(await exchange.body(MAX_BUFFERED_BYTES))
         invocation = self._known(identifier)
         if invocation is None:
-            await _refuse(exchange, 400, "InvalidRequestID", "Invalid request ID")
+            await refuse(exchange, 400, "InvalidRequestID", "Invalid request ID")
             return
         invocation.fail(InvocationFailed(text))
         self.changed.fire()
@@ -196,11 +201,6 @@ class RuntimeApi:
     def _known(self, identifier: str) -> Invocation | None:
         current = self.current
         return current if current is not None and current.id == identifier else None
-
-
-async def _refuse(exchange: Exchange, status: int, kind: str, message: str) -> None:
-    body = json.dumps({"errorType": kind, "errorMessage": message})
-    await exchange.reply(status, body)
 
 
 def _error_text(body: bytes) -> str:

@@ -1,7 +1,8 @@
 """How long the function takes from the start of its process to its first request, beside bare Python.
 
 Run from the project: ``python benchmarks/bench_cold_start.py [--runs N]``. Starts the very zip that is
-deployed, as Lambda does, against a Runtime API that only notes when it is asked for work. Prints wall and
+deployed, as Lambda does, against a Runtime API that only notes when it is asked for work; the folder with
+the code is read-only there, so that its bytecode is made at each start and kept at none. Prints wall and
 processor time of a start, for each way to call Bedrock, and their ratio to an interpreter that does
 nothing; beside them what making one client of the AWS SDK takes, which the runtime does without.
 """
@@ -56,7 +57,7 @@ def started(
 def measured(
     command: list[str], folder: Path, env: Mapping[str, str], api: socket.socket | None, runs: int
 ) -> tuple[float, float]:
-    """The medians, after one run that is not counted: it writes the bytecode."""
+    """The medians, after one run that is not counted: it brings the files into memory."""
     found = [started(command, folder, env, api) for _ in range(runs + 1)][1:]
     return statistics.median(wall for wall, _ in found), statistics.median(cpu for _, cpu in found)
 
@@ -75,7 +76,7 @@ def main() -> int:
             archive.extractall(folder)
         (folder / "run").chmod(0o755)
         lambda_ = {**base, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{api.getsockname()[1]}"}
-        lambda_["LAMBDA_TASK_ROOT"] = str(folder)
+        lambda_ |= {"LAMBDA_TASK_ROOT": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         wrapped = [str(folder / "run"), sys.executable, "/var/runtime/bootstrap.py"]
         native = {**lambda_, "PORTWAY_BEDROCK_API": "openai"}
         bare = measured([sys.executable, "-S", "-c", "pass"], folder, base, None, runs)

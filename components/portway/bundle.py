@@ -23,8 +23,9 @@ WRAPPER = "run"
 _SOURCE = Path(__file__).parent / "runtime"
 _MAIN = f"from {PACKAGE}.main import main\n\nmain()\n"
 # Lambda calls its wrapper with the command it would have run: the interpreter first (Lambda
-# developer guide, "Modifying the runtime environment", wrapper scripts).
-_RUN = '#!/bin/sh\nexec "$1" -u "$LAMBDA_TASK_ROOT"\n'
+# developer guide, "Modifying the runtime environment", wrapper scripts). Nothing but the standard
+# library is needed: `-S` spares the start the search for what else is installed.
+_RUN = '#!/bin/sh\nexec "$1" -S -u "$LAMBDA_TASK_ROOT"\n'
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
 

@@ -91,10 +91,15 @@ def http(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def certificate(folder: Path, address: str = "127.0.0.1") -> tuple[Path, ssl.SSLContext]:
-    """A certificate for an address, which vouches for itself, and a server's context with it."""
+def certificate(
+    folder: Path, address: str = "127.0.0.1", *, host: str = "localhost", by: str = "test"
+) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for an address and a host, which vouches for itself, and a server's context.
+
+    ``by`` is the name of who vouches.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, by)])
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -106,12 +111,14 @@ def certificate(folder: Path, address: str = "127.0.0.1") -> tuple[Path, ssl.SSL
         .not_valid_after(now + timedelta(hours=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]),
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName(host)]
+            ),
             critical=False,
         )
         .sign(key, hashes.SHA256())
     )
-    pem = folder / f"{address}.pem"
+    pem = folder / f"{by}-{address}.pem"
     secret = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

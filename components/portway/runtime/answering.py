@@ -1,8 +1,6 @@
 """What every application of this process does with a request, whatever its routes are."""
 
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 
 from .errors import CLIENT_CLOSED, WireError, internal
 from .exchange import Request, Response, error_response
@@ -50,6 +48,8 @@ def require_method(request: Request, path: str, allowed: str | None) -> None:
 
 def _where(error: Exception) -> str:
     """Type and place of a fault. Its text is left out: it may quote the request."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        place, trace = f" at {file.rpartition('/')[2]}:{trace.tb_lineno}", trace.tb_next
     return f"{type(error).__name__}{place}"

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from .errors import WireError, internal
@@ -110,6 +109,8 @@ def _authorization() -> dict[str, str]:
     file = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
     token = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN") or ""
     if file:
+        from pathlib import Path  # noqa: PLC0415 - Lambda names no file
+
         token = Path(file).read_text("utf-8")
     if "\r" in token or "\n" in token:
         raise ValueError("the authorization token holds a line end")

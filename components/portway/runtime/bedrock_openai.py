@@ -15,7 +15,7 @@ from .jsons import JsonObject, as_list, as_object, as_text, encode
 from .pump import Cancellation
 from .reasoning import SplitStream, split_whole
 from .retry import completed, streamed
-from .tls import tls_context
+from .tls import prepare
 from .upstream import ChatRequest
 from .upstream_errors import error_message
 from .upstream_http import HttpUpstream
@@ -40,7 +40,7 @@ class BedrockOpenAI(HttpUpstream):
             raise internal("no Bedrock model or no region is configured")
         super().__init__(config, origin)
         if self._tls:
-            tls_context()
+            prepare(self._address[0])
         self._model_id = config.bedrock_model
         self._region = config.aws_region
         self._credentials = credentials

@@ -2,14 +2,13 @@
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
 from . import shape, sse
 from .config import Config
 from .errors import CLIENT_CLOSED, WireError, internal, rate_limited, upstream_error
-from .exchange import Request, Response, json_response
+from .exchange import Request, Response, json_response, new_id
 from .jsons import JsonObject, as_object
 from .log import Record
 from .metered import Held, Metering
@@ -115,7 +114,7 @@ class Chat:
         return pump(work, request.cancellation, request.deadline, self._heartbeat_seconds)
 
     def _identity(self) -> shape.Identity:
-        return shape.Identity(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), self._config.model)
+        return shape.Identity(f"chatcmpl-{new_id()}", int(time.time()), self._config.model)
 
 
 def _first(pieces: _Pieces) -> JsonObject:

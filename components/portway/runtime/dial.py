@@ -9,14 +9,28 @@ def dial(host: str, port: int, *, tls: bool, seconds: float) -> socket.socket:
     Raises:
         OSError: nobody answers in time, or not with a certificate for `host`.
     """
-    sock = socket.create_connection((host, port), timeout=seconds)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not tls:
-            return sock
-        from .tls import tls_context  # noqa: PLC0415 - a server beside this one needs none
+    if not tls:
+        return _connected(host, port, seconds)
+    from .tls import Untrusted  # noqa: PLC0415 - a server beside this one needs none
 
-        return tls_context().wrap_socket(sock, server_hostname=host)
+    try:
+        return _secured(host, port, seconds)
+    except Untrusted:
+        return _secured(host, port, seconds)
+
+
+def _connected(host: str, port: int, seconds: float) -> socket.socket:
+    sock = socket.create_connection((host, port), timeout=seconds)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def _secured(host: str, port: int, seconds: float) -> socket.socket:
+    from .tls import secured  # noqa: PLC0415 - as above
+
+    sock = _connected(host, port, seconds)
+    try:
+        return secured(sock, host)
     except BaseException:
         sock.close()
         raise

@@ -5,7 +5,6 @@ byte of an answer has come, or when an end said that it has no room (429) or is 
 """
 
 import sys
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from .config import EXIT_BAD_CONFIG, BadConfig, VariableReader
 from .door_routes import BadRoutes, Lease, Router, file_router
 from .door_upstream import BrokenOff, NoAnswer, Reply, ask
 from .errors import CLIENT_CLOSED, WireError, unavailable, upstream_error
-from .exchange import Request, Response, json_response
+from .exchange import Request, Response, json_response, new_id
 from .http_wire import Disconnected
 from .keys import BadKeys, Keys, file_keys
 from .log import Record
@@ -79,7 +78,7 @@ class DoorApp:
         self._config = config
         self._keys = keys
         self._router = router
-        self._instance = uuid.uuid4().hex
+        self._instance = new_id()
         self._signals = LogLines()
         self.draining = False
 

@@ -5,7 +5,6 @@ import hmac
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 from .config import Config
@@ -137,6 +136,8 @@ class DocumentKeys:
 
 def file_keys(path: str) -> DocumentKeys:
     """Keys from a file; a changed modification time, size or inode makes it read again."""
+    from pathlib import Path  # noqa: PLC0415 - on Lambda keys are in no file
+
     file = Path(path)
 
     def version() -> object:

@@ -161,9 +161,9 @@ class Origin:
         self._lock = threading.Lock()
         self._idle: list[_Line] = []
         if self._tls:
-            from .tls import tls_context  # noqa: PLC0415 - only where it is needed
+            from .tls import prepare  # noqa: PLC0415 - only where it is needed
 
-            tls_context()
+            prepare(self._where[0])
 
     def call(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]

@@ -15,6 +15,7 @@ from support.real_moves import (
     DESTINATION,
     DOOR,
     LENIENT,
+    LIMITS_FILE,
     LONGEST_SECONDS,
     MODEL,
     SOURCE,
@@ -113,6 +114,54 @@ def test_a_move_that_is_killed_goes_on_and_back_and_no_client_notices(
     written = "".join(file.read_text() for file in journals.iterdir())
     assert key not in written
     assert door["apiKey"] not in written
+
+
+BROKEN = "- {type: 'aws:bedrock/model', operation: invoke, fault: model_access}\n"
+SLOW = "- {type: 'aws:bedrock/model', operation: invoke, fault: {latency_seconds: 3}}\n"
+STRICT = ("--accept-identity", "unknown")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(LONGEST_SECONDS)
+@pytest.mark.parametrize(
+    ("faults", "step", "said"),
+    [
+        (BROKEN, "probe", "Model access is denied"),
+        (SLOW, "replay", "the destination's first token took"),
+    ],
+    ids=["broken", "slow"],
+)
+def test_a_destination_that_is_not_good_enough_gets_no_traffic(
+    living: SandboxProject, faults: str, step: str, said: str
+) -> None:
+    """It is removed again, and the source is as it was."""
+    before, file = sorted(of_stack(living, SOURCE)), Layout.of_project(living.folder).faults
+    file.write_text(faults)
+    done = migrate(living, SOURCE, THIRD, "--yes", limits=STRICT)
+    file.unlink()
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"Rolled back: {SOURCE} has all traffic." in done.stdout
+    failed = next(line for line in done.stderr.splitlines() if " failed: " in line)
+    assert failed.startswith(f"{step} failed: ")
+    assert said in failed
+    assert "shift-5" not in done.stderr
+    assert (sorted(of_stack(living, SOURCE)), of_stack(living, THIRD)) == (before, [])
+    no_orphan_and_nothing_twice(living)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(LONGEST_SECONDS)
+def test_a_destination_that_a_pack_refuses_is_not_begun(living: SandboxProject) -> None:
+    """The organisation allows less than the spec does; only the pack knows that."""
+    limits = living.folder / LIMITS_FILE
+    before = limits.read_text()
+    limits.write_text(before.replace("20000", "2500"))
+    done = migrate(living, SOURCE, THIRD, "--yes")
+    limits.write_text(before)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Stopped before anything was changed." in done.stdout
+    assert f"{THIRD}: [cost-monthly-within-budget]" in done.stderr
+    assert of_stack(living, THIRD) == []
 
 
 def test_a_move_without_a_door_is_refused_before_anything_else(tmp_path: Path) -> None:

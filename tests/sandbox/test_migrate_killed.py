@@ -45,8 +45,11 @@ HISTORIES = 4
 """Of random kills: far more than fifty moments together; the ledger says how many."""
 JUDGING = ("preflight", "verify", "confirm")
 """Both packs over three stacks: killed more seldom, because all of it is done again."""
-SLOW = "- {type: '*', operation: create, fault: {latency_seconds: 0.5}}\n"
-"""So that a kill is in the middle of a create."""
+SLOW = "".join(
+    f"- {{type: '*', operation: {operation}, fault: {{latency_seconds: 0.5}}}}\n"
+    for operation in ("create", "delete")
+)
+"""So that a kill is in the middle of one."""
 CRASHING = {
     DESTINATION: ("kubernetes:core/v1:Secret", "kubernetes:apps/v1:Deployment"),
     THIRD: ("aws:iam/role:Role", "aws:lambda/function:Function"),
@@ -161,23 +164,24 @@ def _kills(chance: Random, step: str) -> int:
     return chance.choices((0, 1, 2, 3), weights)[0]
 
 
-@pytest.mark.parametrize("word", [ENGINE, PROVIDER])
-@pytest.mark.parametrize("seed", range(2))
-def test_an_engine_or_a_provider_is_killed_under_way(
-    living: SandboxProject, moving: Moving, word: str, seed: int
+@pytest.mark.parametrize("destination", [DESTINATION, THIRD])
+def test_engines_and_providers_are_killed_under_way(
+    living: SandboxProject, moving: Moving, destination: str
 ) -> None:
     """In every step that changes something but the first: what fails there turns back by itself."""
-    chance = Random(f"{word}{seed}")
+    chance = Random(destination)
     faults = Layout.of_project(living.folder).faults
     faults.write_text(SLOW)
-    move = moving((DESTINATION, THIRD)[seed], keep=False)
+    move = moving(destination, keep=False)
     for step in ("shift-5", "shift-50", "shift-100", "retire"):
-        move.without(word, step, chance.uniform(0, 0.6))
+        for word in (ENGINE, PROVIDER):
+            move.without(word, step, chance.uniform(0, 0.4))
     assert move.ended(RESUME) is Outcome.MOVED
     move.judged(Outcome.MOVED)
     move.way = BACK
     for step in ("restore", "return", "remove"):
-        move.without(word, step, chance.uniform(0, 0.6))
+        for word in (ENGINE, PROVIDER):
+            move.without(word, step, chance.uniform(0, 0.4))
     assert move.ended(BACK) is Outcome.ROLLED_BACK
     move.judged(Outcome.ROLLED_BACK)
     faults.unlink()

@@ -32,8 +32,8 @@ from support.sandbox_project import STACKS, SandboxProject
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("migrate"), pytest.mark.long]
 
 CLIENTS = 50
-TOKEN_SECONDS = 0.06
-"""About as fast as one L4 answers as many at once: an answer lasts seconds, and some always do."""
+TOKEN_SECONDS = 0.12
+"""About as fast as one L4 answers as many at once: an answer lasts seconds, and fifty always do."""
 ROUND_TRIP = (SOURCE, THIRD, DESTINATION, THIRD, SOURCE, DESTINATION, SOURCE)
 """Each move ends where the next begins, and retires what it leaves."""
 MOVES = tuple(pairwise(ROUND_TRIP))

@@ -35,8 +35,8 @@ ROOMY = "{min: 1, max: 1, concurrency: 64}"
 """Every end has room for all clients at once: 429 would be right, and is not what is looked for."""
 LENIENT = ("--max-slower", "1000", "--accept-identity", "unknown")
 """What else the machine has to do says nothing about an end."""
-LONGEST_SECONDS = 1200
-"""A minute or two where the machine has nothing else to do."""
+LONGEST_SECONDS = 3600
+"""Minutes, where the machine has nothing else to do."""
 MODEL = "ministral-3-8b"
 _NEW_VERSION = "secretVersion:SecretVersion"
 _DAY_SECONDS = 86_400
@@ -77,10 +77,14 @@ def own_environment() -> dict[str, str]:
 
 
 def migrate(
-    project: SandboxProject, source: str, destination: str, *words: str
+    project: SandboxProject,
+    source: str,
+    destination: str,
+    *words: str,
+    limits: tuple[str, ...] = LENIENT,
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        (str(PORTWAY), "migrate", source, destination, *words, *LENIENT), cwd=project.folder,
+        (str(PORTWAY), "migrate", source, destination, *words, *limits), cwd=project.folder,
         capture_output=True, text=True, env=own_environment(), check=False,
         timeout=LONGEST_SECONDS, stdin=subprocess.DEVNULL,
     )  # fmt: skip

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import openai
 
-_TIMEOUT_SECONDS = 120.0
+_TIMEOUT_SECONDS = 600.0
+"""As long as the official client waits when nobody tells it otherwise."""
 _PAUSE_SECONDS = 0.2
 _SHOWN = 5
 

@@ -146,3 +146,11 @@ def test_every_fault_that_can_be_rehearsed_has_its_row() -> None:
     sentences = [f'Post "https://run.googleapis.com/": {text}, https' for text in quoted]
     assert len(sentences) == 9
     assert [one for one in sentences if not explain([("", one)], stack)] == []
+
+
+def test_the_programs_that_are_shown_in_other_languages_are_those_of_the_examples() -> None:
+    shown = dict(BLOCK.findall((ROOT / "docs" / "components.md").read_text()))
+    for language, path in (("ts", "typescript/index.ts"), ("go", "go/main.go")):
+        assert shown[language] == (ROOT / "examples" / path).read_text()
+    whole = (ROOT / "examples" / "yaml" / "Pulumi.yaml").read_text()
+    assert whole.endswith(shown["yaml"])

@@ -248,14 +248,14 @@ def _printed(child: Child) -> Generator[messages.RunPluginResponse]:
         yield from iter(chunks.get, None)
 
 
-def serve(engine: str) -> None:
+def serve(engine: str, host_type: type[LanguageHost] = LanguageHost) -> None:
     """Serve until the engine closes our standard input, or a signal says so."""
     options = [
         ("grpc.max_receive_message_length", _MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MESSAGE_BYTES),
     ]
     server = grpc.server(futures.ThreadPoolExecutor(_THREADS), options=options)
-    host = LanguageHost(engine)
+    host = host_type(engine)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     stop = threading.Event()

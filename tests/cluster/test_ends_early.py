@@ -137,6 +137,7 @@ def test_nothing_is_taken_from_others_by_who_did_not_say_so(cluster: Cluster) ->
         assert gentle.update(made, forced).outputs["data"] == {"colour": "red"}
 
 
+@pytest.mark.long
 def test_a_server_that_is_away_for_ten_seconds_is_waited_for(
     cluster: Cluster, plugin: Plugin
 ) -> None:

@@ -4,12 +4,9 @@ import json
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import openai
 import pytest
 
 from portway.sandbox.controlplane.nodes import DRIVER, GPU
@@ -18,17 +15,17 @@ from portway.sandbox.controlplane.server import ServerApi
 from portway.sayings import explain
 from support.live_cluster import away, eventually, played, provider, refusal_of, workload_of
 from support.live_stack import (
+    CLIENTS,
     DEPLOYMENT,
     MOST_NODES,
-    QUESTION,
     STACK,
     STACK_FILE,
+    asking,
     cluster_of,
     placement,
     small,
     small_pod,
 )
-from support.openai_clients import openai_client
 from support.plugin import Plugin
 from support.sandbox_project import SandboxProject, portway
 
@@ -39,45 +36,6 @@ pytestmark = [
 ]
 DEPLOYMENTS = "apps/v1:Deployment"
 LONG_SECONDS = 300
-CLIENTS = 4
-
-
-@dataclass
-class Asked:
-    """What clients that never stop asking have seen."""
-
-    answered: int = 0
-    failed: list[str] = field(default_factory=list[str])
-
-
-@contextmanager
-def asking(project: SandboxProject) -> Generator[Asked]:
-    """Clients that ask one question after the other, with no retries of their own."""
-    outputs, seen, over = project.outputs(STACK), Asked(), threading.Event()
-    client = openai_client(outputs["endpoint"], outputs["apiKey"], max_retries=0)
-
-    def ask() -> None:
-        while not over.is_set():
-            try:
-                pieces = client.chat.completions.create(
-                    model=outputs["model"], messages=QUESTION, stream=True, max_tokens=20
-                )
-                reasons = [each.choices[0].finish_reason for each in pieces if each.choices]
-                assert reasons[-1] in ("stop", "length"), reasons
-                seen.answered += 1
-            except (openai.OpenAIError, AssertionError) as error:
-                seen.failed.append(f"{time.strftime('%X')} {error!r}")
-            time.sleep(0.05)
-
-    threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 def pods_of(api: ServerApi, namespace: str = "chat-prod") -> list[Object]:
@@ -121,6 +79,17 @@ def test_a_new_version_rolls_out_while_the_server_is_away_and_no_request_fails(
 def plugin(project: SandboxProject) -> Generator[Plugin]:
     with provider(cluster_of(project).layout.root, enablePatchForce=True) as made:
         yield made
+        # the namespace goes with all that is in it, and what it was noted as too
+        for row in made.store.all(cloud="kubernetes"):
+            if row.key.id.startswith("small/"):
+                made.store.delete(row.key)
+
+
+def shown(project: SandboxProject, resource: str) -> dict[str, str]:
+    """What `portway sandbox status` says of it."""
+    status = json.loads(portway(project.folder, "sandbox", "status", "--json").stdout)
+    found = (each for each in status["serving"] if each["resource"] == resource)
+    return next(found, {"message": "", "endpoint": ""})
 
 
 def told(act: Callable[[], object]) -> str:
@@ -155,11 +124,15 @@ CLAIMED: Object = {
 @pytest.mark.parametrize(
     ("asked", "words", "means"),
     [
-        (EXTENDED, f"Insufficient {GPU}", f"pods wait for {GPU}: 0/"),
-        (CLAIMED, "cannot allocate all claims", "pods wait for their claims of devices: 0/"),
+        pytest.param(
+            EXTENDED, f"Insufficient {GPU}", f"pods wait for {GPU}: 0/", id="extended"
+        ),
+        pytest.param(
+            CLAIMED, "cannot allocate all claims", "pods wait for their claims of devices: 0/",
+            id="dra", marks=pytest.mark.long,
+        ),
     ],
-    ids=["extended", "dra"],
-)
+)  # fmt: skip
 def test_a_pod_for_which_no_gpu_is_left_waits_and_the_user_reads_why(
     asked: Object, words: str, means: str, own: ServerApi, plugin: Plugin, project: SandboxProject
 ) -> None:
@@ -178,11 +151,11 @@ def test_a_pod_for_which_no_gpu_is_left_waits_and_the_user_reads_why(
     assert phases == ["Pending", *["Running"] * MOST_NODES]
     claims = own.list("resource.k8s.io/v1", "ResourceClaim", "small")
     assert len(claims) == (MOST_NODES + 1 if asked is CLAIMED else 0), "a claim for each pod"
-    status = json.loads(portway(project.folder, "sandbox", "status", "--json").stdout)
-    shown = next(each for each in status["serving"] if "small/app" in each["resource"])
-    assert words in shown["message"]
+    # what is shown is a second old
+    assert eventually(lambda: words in shown(project, "Deployment small/app")["message"], 60)
 
 
+@pytest.mark.long
 def test_an_image_that_cannot_be_pulled_ends_an_up_and_the_next_one_is_whole(
     own: ServerApi, plugin: Plugin
 ) -> None:
@@ -227,6 +200,7 @@ def test_a_probe_that_never_passes_ends_an_up_with_what_it_says(
     assert len(pods_of(own, "small")) == 1
 
 
+@pytest.mark.long
 def test_a_policy_decides_who_may_call(own: ServerApi, project: SandboxProject) -> None:
     def pods(name: str, **labels: str) -> Object:
         template = small_pod()
@@ -277,6 +251,7 @@ def test_what_failed_left_the_service_as_it_was(deployed: SandboxProject) -> Non
         assert dig(api.get(DEPLOYMENT), "status", "availableReplicas") == 1
 
 
+@pytest.mark.long
 def test_a_route_leads_by_host_and_weight(own: ServerApi, project: SandboxProject) -> None:
     def version(name: str) -> list[Object]:
         template = small_pod()
@@ -300,12 +275,11 @@ def test_a_route_leads_by_host_and_weight(own: ServerApi, project: SandboxProjec
         own.apply(route, field_manager="test")
 
     def asked(host: str) -> str:
-        status = json.loads(portway(project.folder, "sandbox", "status", "--json").stdout)
-        shown = [each for each in status["serving"] if "gateways/edge" in each["resource"]]
-        if not shown:
+        address = shown(project, "Gateway gateways/edge for small.acme.example")["endpoint"]
+        if not address:
             return "no gateway yet"
         with httpx.Client(headers={"host": host}, timeout=30) as client:
-            answers = [client.get(f"{shown[0]['endpoint']}/environment") for _ in range(20)]
+            answers = [client.get(f"{address}/environment") for _ in range(20)]
         said = [
             each.json()["environment"]["VERSION"] if each.is_success else str(each.status_code)
             for each in answers

@@ -1,5 +1,10 @@
 """The example's stack in a sandbox with a real control plane, and small objects beside it."""
 
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,7 @@ STACK = "chat.prod.kubernetes"
 STACK_FILE = f"stacks/Pulumi.{STACK}.yaml"
 DEPLOYMENT = Ref("apps/v1", "Deployment", "chat-prod", "chat-prod")
 MOST_NODES = 2
+CLIENTS = 4
 QUESTION: list[Any] = [{"role": "user", "content": "How large is the Earth?"}]
 
 
@@ -53,6 +59,44 @@ def answers(project: SandboxProject) -> bool:
         return bool(answer(project))
     except openai.OpenAIError:
         return False
+
+
+@dataclass
+class Asked:
+    """What clients that never stop asking have seen."""
+
+    answered: int = 0
+    failed: list[str] = field(default_factory=list[str])
+
+
+@contextmanager
+def asking(project: SandboxProject) -> Generator[Asked]:
+    """Clients that ask one question after the other, with no retries of their own."""
+    outputs, seen, over = project.outputs(STACK), Asked(), threading.Event()
+    client = openai_client(outputs["endpoint"], outputs["apiKey"], max_retries=0)
+
+    def ask() -> None:
+        while not over.is_set():
+            try:
+                pieces = client.chat.completions.create(
+                    model=outputs["model"], messages=QUESTION, stream=True, max_tokens=20
+                )
+                reasons = [each.choices[0].finish_reason for each in pieces if each.choices]
+                assert reasons[-1] in ("stop", "length"), reasons
+                seen.answered += 1
+            except (openai.OpenAIError, AssertionError) as error:
+                seen.failed.append(f"{time.strftime('%X')} {error!r}")
+            time.sleep(0.05)
+
+    threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
 
 
 def small_pod(**more: Any) -> Object:

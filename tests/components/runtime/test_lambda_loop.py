@@ -132,6 +132,7 @@ def test_errors_and_routes_are_those_of_every_target(api: FakeRuntimeApi) -> Non
 
 @pytest.mark.usefixtures("function")
 def test_the_functions_own_deadline_is_met_with_a_504(api: FakeRuntimeApi, vllm: FakeVllm) -> None:
+    api.call(url_event("GET", "/healthz")).http()  # its start is not within the deadline
     vllm.behaviour = "hang"
     api.deadline_ms = int((time.time() + 1.5) * 1000)
     prelude, body = api.call(url_event("POST", PATH, ask(), key=KEY)).http()

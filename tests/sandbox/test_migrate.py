@@ -126,7 +126,7 @@ STRICT = ("--accept-identity", "unknown")
 @pytest.mark.parametrize(
     ("faults", "step", "said"),
     [
-        (BROKEN, "probe", "Model access is denied"),
+        (BROKEN, "probe", "status is 403, not 200"),
         (SLOW, "replay", "the destination's first token took"),
     ],
     ids=["broken", "slow"],

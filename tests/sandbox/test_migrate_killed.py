@@ -46,7 +46,7 @@ HISTORIES = 4
 JUDGING = ("preflight", "verify", "confirm")
 """Both packs over three stacks: killed more seldom, because all of it is done again."""
 SLOW = "".join(
-    f"- {{type: '*', operation: {operation}, fault: {{latency_seconds: 0.5}}}}\n"
+    f"- {{type: '*', operation: {operation}, fault: {{latency_seconds: 2}}}}\n"
     for operation in ("create", "delete")
 )
 """So that a kill is in the middle of one."""

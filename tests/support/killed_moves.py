@@ -1,5 +1,6 @@
 """A real move that is killed again and again, gone on with or turned back, and what is left then."""
 
+import re
 import signal
 import sys
 import time
@@ -15,7 +16,6 @@ import psutil
 from portway.portability.keeping import Kept
 from portway.portability.migration import Outcome, Story, fold
 from portway.sandbox.layout import Layout
-from portway.sandbox.unfinished import stack_files
 from support import killed_controller
 from support.killing import Started, until
 from support.real_moves import (
@@ -32,6 +32,7 @@ from support.sandbox_project import PORTWAY, SandboxProject
 GO, RESUME, BACK = "--yes", "--resume", "--rollback"
 ENGINE, PROVIDER = "pulumi", "portway.sandbox.providers"
 _KILLED = -signal.SIGKILL
+_PENDING = re.compile(rb'"pending_operations": *\[\s*\{')
 
 
 @dataclass(frozen=True)
@@ -213,9 +214,9 @@ class KilledMove:
         )
 
     def _is_pending(self) -> bool:
-        """Whether an engine is in the middle of something, as the states say."""
-        state = Layout.of_project(self.project.folder).state
-        return any(each.deployment.get("pending_operations") for each in stack_files(state))
+        """Whether an engine is in the middle of something, as the states say; quick to look at."""
+        stacks = Layout.of_project(self.project.folder).state / ".pulumi" / "stacks"
+        return any(_PENDING.search(file.read_bytes()) for file in stacks.glob("*/*.json"))
 
     def _open(self) -> str:
         story = self.story

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -16,7 +17,7 @@ import psutil
 from portway.portability.keeping import Kept
 from portway.portability.migration import Outcome, Story, fold
 from portway.sandbox.layout import Layout
-from support import killed_controller
+from support import killed_controller, killing
 from support.killing import Started, until
 from support.real_moves import (
     DOOR,
@@ -92,7 +93,7 @@ class KilledMove:
         """A controller that is killed at that boundary of ``step``."""
         program = str(Path(killed_controller.__file__))
         one = self._started([sys.executable, program, f"{moment}:{step}"])
-        code = one.process.wait(600)
+        code = one.process.wait(killing.PATIENCE_SECONDS)
         assert code == _KILLED, f"{moment}:{step}: it ended with {code}\n{one.said()}"
         self._killed("controller", f"boundary: {moment}", step)
 
@@ -125,13 +126,22 @@ class KilledMove:
         one = self._started([str(PORTWAY)])
         if not self._begun(one, step):
             return False
-        until(lambda: self._is_pending() or one.process.poll() is not None, f"a change in {step}")
+        victims: list[psutil.Process] = []
+
+        def there() -> bool:
+            """Both: an interrupted change stays pending until somebody settles it."""
+            if one.process.poll() is None and self._is_pending():
+                victims[:] = _named(one.children(), word)
+            return bool(victims) or one.process.poll() is not None
+
+        until(there, f"a change in {step}")
         time.sleep(seconds)
-        children = one.children() if one.process.poll() is None else []
-        victims, open_step = _named(children, word), self._open()
+        open_step = self._open()
+        victims = [victim for victim in victims if victim.is_running()]
         for victim in victims:
-            victim.kill()
-        one.process.wait(600)
+            with suppress(psutil.NoSuchProcess):
+                victim.kill()
+        one.process.wait(killing.PATIENCE_SECONDS)
         if victims:
             self._killed("engine" if word == ENGINE else "provider", "inside", open_step or step)
         self._went_on(one)

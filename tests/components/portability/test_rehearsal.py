@@ -68,7 +68,10 @@ def test_a_rehearsal_is_good_when_no_client_noticed(
 
 
 def test_what_clients_saw_is_one_line() -> None:
-    counts = Counts(3, 1, 0, 0, 0.5, Counter({"InternalServerError 500": 1}))
+    counts = Counts(
+        answered=3, failed=1, slowest_first_token_seconds=0.5,
+        errors=Counter({"InternalServerError 500": 1}),
+    )  # fmt: skip
     assert str(counts) == (
         "3 answered, 1 failed, 0 cut short, 0 twice; slowest first token 0.50 s; "
         "InternalServerError 500 (1)"

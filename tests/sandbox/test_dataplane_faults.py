@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator
+from typing import Any
 
 import httpx
 import pytest
@@ -25,14 +26,21 @@ NOWHERE = "The request was aborted because there was no available instance."
 
 @pytest.fixture
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Generator[Sandbox]:
-    with sandbox(tmp_path_factory.mktemp("faults"), idle_seconds="0.3") as running:
+    with sandbox(
+        tmp_path_factory.mktemp("faults"),
+        idle_seconds="0.3", steady_probe_seconds="0.1", liveness_floor_seconds="1",
+    ) as running:  # fmt: skip
         yield running
 
 
-def deploy(running: Sandbox, concurrency: int) -> tuple[str, Status]:
+def deploy(
+    running: Sandbox, concurrency: int, liveness: dict[str, Any] | None = None
+) -> tuple[str, Status]:
     """The address, and how it went; another concurrency is another revision."""
     given = CloudRunChat(running.cloud)
-    given.service = one_container(given.service, APP, maxInstanceRequestConcurrency=concurrency)
+    given.service = one_container(
+        given.service, APP, liveness=liveness, maxInstanceRequestConcurrency=concurrency
+    )
     given.service["template"]["containers"][0]["startupProbe"] = PROBE
     given.publish()
     key = given.deploy()
@@ -82,3 +90,25 @@ def test_a_service_at_zero_that_finds_no_gpu_answers_as_cloud_run_does(quick: Sa
     assert (answer.status_code, answer.text) == (500, NOWHERE)
     clear_rehearsals(quick.layout.rehearsed)
     assert serving(address)
+
+
+def test_a_container_is_ended_when_it_fails_its_liveness_probe_for_long_not_for_a_moment(
+    quick: Sandbox,
+) -> None:
+    liveness = {"httpGet": {"path": "/health"}, "periodSeconds": 1, "failureThreshold": 2}
+    address, _ = deploy(quick, 8, liveness)
+
+    def process(path: str = "environment") -> int:
+        answer = httpx.get(f"{address}/{path}", timeout=20)
+        return int(answer.json()["pid"]) if answer.status_code == 200 else 0
+
+    first = process("sicken?seconds=0.5")
+    kept = time.monotonic() + 2
+    while time.monotonic() < kept:
+        assert process() == first
+        time.sleep(0.1)
+    assert process("sicken?seconds=60") == first
+    ended = time.monotonic() + 15
+    while process() in {0, first}:
+        assert time.monotonic() < ended, "it serves on, and is not alive"
+        time.sleep(0.1)

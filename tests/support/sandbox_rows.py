@@ -185,9 +185,11 @@ class CloudRunChat:
         }
 
 
-def one_container(service: dict[str, Any], code: str, **template: Any) -> dict[str, Any]:
+def one_container(
+    service: dict[str, Any], code: str, *, liveness: dict[str, Any] | None = None, **template: Any
+) -> dict[str, Any]:
     """``service`` with a single Python container that runs ``code``, listening on ``$PORT``."""
-    container = {
+    container: dict[str, Any] = {
         "name": "app",
         "image": PYTHON_IMAGE,
         "commands": ["python"],
@@ -195,6 +197,8 @@ def one_container(service: dict[str, Any], code: str, **template: Any) -> dict[s
         "ports": {"containerPort": 8080},
         "startupProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 30},
     }
+    if liveness is not None:
+        container["livenessProbe"] = liveness
     changed = {**service["template"], "containers": [container], "volumes": [], **template}
     return {**service, "template": changed}
 

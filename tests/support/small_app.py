@@ -17,6 +17,7 @@ class App(http.server.BaseHTTPRequestHandler):
     """Routes by path; every answer names the process that gave it."""
 
     protocol_version = "HTTP/1.1"
+    sick_until = 0.0
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -62,6 +63,13 @@ class App(http.server.BaseHTTPRequestHandler):
                 self._say(200, {"answered": answer.status})
         except OSError as error:
             self._say(200, {"answered": None, "why": str(error)})
+
+    def sicken(self, seconds: str) -> None:
+        App.sick_until = time.monotonic() + float(seconds)
+        self._say(200, {"pid": os.getpid()})
+
+    def health(self) -> None:
+        self._say(503 if time.monotonic() < App.sick_until else 200, {})
 
     def crash(self) -> None:
         os._exit(7)

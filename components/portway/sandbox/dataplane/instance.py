@@ -266,11 +266,16 @@ class Instance:
             )
 
     async def _watch_liveness(self, name: str, probe: Probe) -> None:
-        failures = 0
-        while failures < probe.failure_threshold:
+        clock = asyncio.get_running_loop().time
+        least = self._context.settings.liveness_floor_seconds
+        failures, since = 0, clock()
+        while failures < probe.failure_threshold or clock() - since < least:
             await asyncio.sleep(self._steady(probe))
-            trouble = await self._attempt(probe)
-            failures = 0 if trouble is None else failures + 1
+            began = clock()
+            if await self._attempt(probe) is None:
+                failures, since = 0, began
+            else:
+                failures += 1
         raise StartFailed(name, "probe", "the container failed its liveness probe")
 
     async def _attempt(self, probe: Probe) -> str | None:

@@ -17,6 +17,8 @@ class Settings:
         time_scale: one declared second of a probe, a cooldown or a back-off lasts this many seconds.
         startup_floor_seconds: a startup probe's whole budget is never shorter than this, because the
             processes are real: failure counts stay as declared, periods are stretched.
+        liveness_floor_seconds: a liveness probe ends a container only when it failed for at least so
+            long, for the same reason.
         steady_probe_seconds: liveness and readiness probes never run more often than this.
         cold_start_seconds: what the platform itself needs before a container's process starts.
         idle_seconds: how long an idle instance is kept (Cloud Run, Lambda).
@@ -30,6 +32,7 @@ class Settings:
 
     time_scale: float = 0.02
     startup_floor_seconds: float = 30.0
+    liveness_floor_seconds: float = 20.0
     steady_probe_seconds: float = 1.0
     cold_start_seconds: float = 0.2
     idle_seconds: float = 30.0

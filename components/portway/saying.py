@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-AGAIN: Final = "then `portway up {stack}` again: it goes on where this one stopped"
-"""How most advice ends: the engine keeps what was made."""
+AGAIN: Final = "then {again}"
+"""How most advice ends; what is done again is for whoever tells it to say."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Saying:
     Attributes:
         words: found anywhere in what the cloud says; may run over several lines.
         means: what was asked for and why it cannot be; may name groups of ``words`` in braces.
-        do: what to do about it; likewise, and ``{stack}``.
+        do: what to do about it; likewise, ``{stack}`` and ``{again}``.
     """
 
     words: re.Pattern[str]

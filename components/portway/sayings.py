@@ -12,6 +12,9 @@ from typing import Final
 from portway.registry import load_target, registered
 from portway.saying import Saying
 
+UP_AGAIN: Final = "`portway up {stack}` again: it goes on where this one stopped"
+"""The engine keeps what was made."""
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -32,8 +35,13 @@ class Explained:
         return f"{self.where}{': ' if self.where else ''}{self.means}. What to do: {self.do}."
 
 
-def explain(failures: Iterable[tuple[str, str]], stack: str) -> tuple[Explained, ...]:
-    """What is known about ``failures``: pairs of where and what the cloud said. Each thing once."""
+def explain(
+    failures: Iterable[tuple[str, str]], stack: str, again: str = UP_AGAIN
+) -> tuple[Explained, ...]:
+    """What is known about ``failures``: pairs of where and what the cloud said. Each thing once.
+
+    ``again`` is what is done when the cause is mended; it may name ``{stack}``.
+    """
     known = tuple(_sayings())
     found: dict[tuple[str, str], Explained] = {}
     for where, text in failures:
@@ -41,7 +49,7 @@ def explain(failures: Iterable[tuple[str, str]], stack: str) -> tuple[Explained,
             match = saying.words.search(text)
             if match is not None:
                 groups = {name: value or "" for name, value in match.groupdict().items()}
-                values = {**groups, "stack": stack}
+                values = {**groups, "stack": stack, "again": again.format(stack=stack)}
                 means, do = saying.means.format_map(values), saying.do.format_map(values)
                 found.setdefault((means, do), Explained(where, means, do))
                 break

@@ -1,7 +1,6 @@
 """Driving one stack through the Automation API: thin, closed, and careful about the last crash."""
 
 import json
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pulumi.automation.errors import (
 
 from portway.engine.command import ClosedCommand, Event, OutOfTime, Say, event_log
 from portway.engine.engine import Engine
+from portway.engine.failures import failures_of
 from portway.engine.recover import (
     FindId,
     Lock,
@@ -32,7 +32,6 @@ from portway.engine.recover import (
 )
 from portway.errors import Missing
 
-_COLOUR = re.compile(r"<\{%.*?%\}>")
 _FILE = "file"
 _STATE_VERSION = 3
 _WAIT_SECONDS = 180.0
@@ -69,11 +68,7 @@ class Outcome:
     @property
     def errors(self) -> tuple[str, ...]:
         """The engine's error messages, without colours; stderr when it said nothing in events."""
-        said = tuple(
-            _COLOUR.sub("", str(event["diagnosticEvent"]["message"])).strip()
-            for event in self.events
-            if event.get("diagnosticEvent", {}).get("severity") == "error"
-        )
+        said = tuple(text for _, text in failures_of(self.events))
         return said or ((self.stderr.strip(),) if not self.succeeded else ())
 
     @property

@@ -8,6 +8,7 @@ import httpx
 
 from portway.engine.stack import Outcome, Pack, Stack
 from portway.errors import BadInput, Findings, Missing, Problem
+from portway.portability.told import what_failed
 from portway.runtime.door import STATUS_PATH
 from portway.runtime.door_routes import REFRESH_SECONDS
 from portway.spec.stack_file import DOOR_KEY
@@ -171,7 +172,7 @@ class DeployedDoor:
                 f"{self.stack}: a policy refused these weights, nothing was changed: "
                 + "; ".join(refused)
             )
-        why = "; ".join(outcome.errors) or outcome.out_of_time or "the engine did not say why"
+        why = what_failed(self.stack, outcome)
         raise Missing(
             f"{self.stack} could not be updated, and by which weights requests go is not known: {why}"
         )

@@ -25,6 +25,7 @@ from portway.gate.run import (
     run_gate,
 )
 from portway.gate.workshop import config_files, policies_folder, workshop
+from portway.portability.told import what_failed
 from portway.portability.world import End
 
 _PATIENCE_SECONDS: Final = 900.0
@@ -196,8 +197,8 @@ def _refusals(report: StackReport) -> list[str]:
 
 
 def _succeeded(stack: str, what: str, outcome: Outcome) -> None:
-    """Raises: Findings: it did not; says what the packs or the engine said."""
+    """Raises: Findings: it did not; says what the packs or the engine said, and what is known of that."""
     if outcome.succeeded:
         return
-    said = [str(each["message"]).strip() for each in outcome.violations] or list(outcome.errors)
-    raise Findings(f"{stack}: the {what} did not succeed: {'; '.join(said)}")
+    refused = "; ".join(str(each["message"]).strip() for each in outcome.violations)
+    raise Findings(f"{stack}: the {what} did not succeed: {refused or what_failed(stack, outcome)}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portway.cli.up_explained import failures_of
+from portway.engine.failures import failures_of
 
 URN = "urn:pulumi:a.b.c::p::portway:index:CloudRunService$gcp:cloudrunv2/service:Service::chat"
 
@@ -16,6 +16,6 @@ def test_errors_are_read_with_their_resource_and_without_colours_and_nothing_els
     events: list[dict[str, Any]] = [{"preludeEvent": {}}]
     events += [{"diagnosticEvent": one} for one in told]
     assert failures_of(events) == [
-        ("chat (gcp:cloudrunv2/service:Service)", "no such image\n"),
+        ("chat (gcp:cloudrunv2/service:Service)", "no such image"),
         ("", "update failed"),
     ]

@@ -25,4 +25,4 @@ def test_what_is_known_is_said_in_our_words_too_with_what_to_do() -> None:
     told = what_failed(STACK, failed(text))
     assert told.startswith(f"{text} In other words: ")
     assert "What to do: " in told
-    assert "; then `portway migrate` again" in told
+    assert "then `portway migrate` again" in told

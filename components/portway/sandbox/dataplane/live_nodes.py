@@ -36,6 +36,8 @@ from portway.sandbox.faults import FaultKind
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
+AGAIN_SECONDS = 6.0
+"""A pod that still finds no node then has lost the one that was made for it to another pod."""
 
 
 class NodePools:
@@ -45,7 +47,8 @@ class NodePools:
         self._context = context
         self._objects = objects
         self._troubles = Troubles(context.layout, context.store)
-        self._asked: set[str] = set()
+        self._asked: dict[str, float] = {}
+        self._told: set[tuple[str, str]] = set()
         self._idle_since: dict[str, float] = {}
         self._lock = asyncio.Lock()
 
@@ -54,17 +57,20 @@ class NodePools:
         async with self._lock:
             for pod in self._objects.of("v1", "Pod"):
                 uid = str(dig(pod, "metadata", "uid"))
-                if is_unschedulable(pod) and uid not in self._asked:
+                if is_unschedulable(pod) and self._is_due(uid):
                     await self._grow(pod, uid)
             for node in self._objects.of("v1", "Node"):
                 await self._shrink(node)
+
+    def _is_due(self, uid: str) -> bool:
+        return time.monotonic() - self._asked.get(uid, -AGAIN_SECONDS) >= AGAIN_SECONDS
 
     async def _grow(self, pod: Object, uid: str) -> None:
         try:
             pool = pool_of(pod)
             number = self._free_number(pool)
             if number is None:
-                self._asked.add(uid)
+                self._asked[uid] = time.monotonic()
                 why = f"the node pool has its most nodes, {self._most}"
                 await self._warn(pod, NO_MORE_NODES, why)
                 return
@@ -72,7 +78,7 @@ class NodePools:
             if gpus_of(pod) or claims_devices(pod):
                 self._require_capacity()
         except NoSuchMachine as error:
-            self._asked.add(uid)
+            self._asked[uid] = time.monotonic()
             await self._warn(pod, NO_MORE_NODES, str(error))
             return
         try:
@@ -85,7 +91,7 @@ class NodePools:
             if error.code != 409:  # noqa: PLR2004
                 log.warning("no node for %s: %s", dig(pod, "metadata", "name"), error)
             return
-        self._asked.add(uid)
+        self._asked[uid] = time.monotonic()
 
     def _require_capacity(self) -> None:
         due = self._troubles.due("start", WORKLOAD, "")
@@ -135,6 +141,10 @@ class NodePools:
         return next(free, None)
 
     async def _warn(self, pod: Object, reason: str, message: str) -> None:
+        told = (str(dig(pod, "metadata", "uid")), message)
+        if told in self._told:
+            return
+        self._told.add(told)
         log.info("pod %s: %s", dig(pod, "metadata", "name"), message)
         namespace = dig(pod, "metadata", "namespace")
         try:

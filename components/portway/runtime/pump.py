@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 _BACKLOG = 256
 _PUT_SECONDS = 0.25
+_GIVE_WAY_SECONDS = 0.0005
+"""The first piece goes on to its client before the next are read: both threads need the interpreter."""
 
 
 class Cancelled(Exception):
@@ -77,9 +79,11 @@ class _Producer(Generic[T]):
 
     def run(self) -> None:
         try:
-            for item in self._work():
+            for number, item in enumerate(self._work()):
                 if not self._put(item):
                     return
+                if number == 0:
+                    time.sleep(_GIVE_WAY_SECONDS)
         except BaseException as error:  # noqa: BLE001 - carried to the thread that waits
             self._put(_End(error))
         else:

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ from portway.sandbox.dataplane.lambda_events import (
     read_prelude,
 )
 from support.fake_vllm import TEXT, FakeVllm
-from support.runtime_process import KEY, MODEL, environment, started, write_keys
+from support.runtime_process import KEY, MODEL, environment, started, unpack, write_keys
 
 ADAPTER = Path(
     os.environ.get("PORTWAY_LAMBDA_ADAPTER")
@@ -56,14 +55,7 @@ class Answer:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive unpacked with its modes, as Lambda does."""
-    root = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(runtime_archive().path) as opened:
-        for entry in opened.infolist():
-            path = root / entry.filename
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(opened.read(entry))
-            path.chmod((entry.external_attr >> 16) & 0o777)
-    return root
+    return unpack(runtime_archive().path, tmp_path_factory.mktemp("task"))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,17 @@ def write_keys(path: Path, *keys: str) -> Path:
     part.write_text(json.dumps({"keys": list(keys)}))
     part.replace(path)
     return path
+
+
+def unpack(archive: Path, root: Path) -> Path:
+    """Unpack the zip into `root` with its modes, as Lambda does; returns `root`."""
+    with zipfile.ZipFile(archive) as opened:
+        for entry in opened.infolist():
+            path = root / entry.filename
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(opened.read(entry))
+            path.chmod((entry.external_attr >> 16) & 0o777)
+    return root
 
 
 class RuntimeProcess:

@@ -1,6 +1,10 @@
 """Connections out of this process: plain or TLS, and how a thread that reads from one is woken."""
 
 import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from .pump import Cancellation
 
 
 def dial(host: str, port: int, *, tls: bool, seconds: float) -> socket.socket:
@@ -45,3 +49,17 @@ def hang_up(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
     except OSError:
         return
+
+
+@contextmanager
+def cut_by(cancellation: Cancellation, sock: socket.socket) -> Generator[None, None, None]:
+    """Hang up on `sock` when `cancellation` says so, as long as the block lasts."""
+
+    def cut() -> None:
+        hang_up(sock)
+
+    cancellation.listen(cut)
+    try:
+        yield
+    finally:
+        cancellation.forget(cut)

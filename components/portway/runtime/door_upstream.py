@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .dial import dial, hang_up
+from .dial import cut_by, dial, hang_up
 from .door_routes import End
 from .errors import deadline_exceeded
 from .exchange import Request
@@ -127,18 +127,12 @@ def ask(end: End, request: Request, body: bytes) -> Reply:
     """
     address = address_of(end.url)
     sock = _connect(address, request)
-
-    def cut() -> None:
-        hang_up(sock)
-
-    request.cancellation.listen(cut)
     try:
-        return _exchange(sock, _message(end, address, request, body), request)
+        with cut_by(request.cancellation, sock):
+            return _exchange(sock, _message(end, address, request, body), request)
     except BaseException:
         sock.close()
         raise
-    finally:
-        request.cancellation.forget(cut)
 
 
 def _exchange(sock: socket.socket, message: bytes, request: Request) -> Reply:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
-from .dial import dial, hang_up
+from .dial import cut_by, dial, hang_up
 from .http_wire import Disconnected, Head, MalformedMessage, Reader, TooSlow, head_bytes
 from .pump import Cancellation
 
@@ -240,18 +240,12 @@ class Origin:
         if body is not None:
             told["content-length"] = str(len(body))
         message = head_bytes(f"{method} {path} HTTP/1.1", told) + (body or b"")
-
-        def cut() -> None:
-            hang_up(line.sock)
-
-        cancellation.listen(cut)
         try:
-            head = line.exchange(message)
+            with cut_by(cancellation, line.sock):
+                head = line.exchange(message)
         except BaseException:
             line.sock.close()
             raise
-        finally:
-            cancellation.forget(cut)
         return Reply(self, line, head, cancellation)
 
     def _kept(self) -> _Line | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from . import sse
 from .config import Config
-from .dial import dial, hang_up
+from .dial import cut_by, dial
 from .errors import WireError, internal, unavailable, upstream_error
 from .http_wire import Disconnected, Head, MalformedMessage, Reader, TooSlow, head_bytes
 from .jsons import JsonObject, as_object, decode, encode
@@ -145,16 +145,8 @@ class HttpUpstream:
         if body:
             headers |= {"content-type": "application/json", "content-length": str(len(body))}
         headers = self._signed(method, path, headers, body)
-        with self._connect(seconds) as sock:
-
-            def cut() -> None:
-                hang_up(sock)
-
-            cancellation.listen(cut)
-            try:
-                yield _ask(sock, head_bytes(f"{method} {path} HTTP/1.1", headers) + body)
-            finally:
-                cancellation.forget(cut)
+        with self._connect(seconds) as sock, cut_by(cancellation, sock):
+            yield _ask(sock, head_bytes(f"{method} {path} HTTP/1.1", headers) + body)
 
     def _connect(self, seconds: float | None) -> socket.socket:
         host, port = self._address

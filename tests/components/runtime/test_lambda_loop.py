@@ -4,7 +4,6 @@ import base64
 import json
 import sys
 import time
-import zipfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -14,7 +13,15 @@ from portway.runtime.main import handler
 from portway.runtime.runtime_api import RuntimeApi
 from support.fake_vllm import TEXT, WORDS, FakeVllm
 from support.runtime_api import FakeRuntimeApi, base64_event, url_event
-from support.runtime_process import KEY, MODEL, RuntimeProcess, environment, started, write_keys
+from support.runtime_process import (
+    KEY,
+    MODEL,
+    RuntimeProcess,
+    environment,
+    started,
+    unpack,
+    write_keys,
+)
 
 PATH = "/v1/chat/completions"
 
@@ -40,14 +47,7 @@ def api() -> Generator[FakeRuntimeApi, None, None]:
 @pytest.fixture(scope="session")
 def task_root(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip unpacked with its modes, as Lambda does."""
-    root = tmp_path_factory.mktemp("task")
-    with zipfile.ZipFile(archive) as opened:
-        for entry in opened.infolist():
-            path = root / entry.filename
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(opened.read(entry))
-            path.chmod((entry.external_attr >> 16) & 0o777)
-    return root
+    return unpack(archive, tmp_path_factory.mktemp("task"))
 
 
 @pytest.fixture

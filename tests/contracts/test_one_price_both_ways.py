@@ -22,11 +22,6 @@ from support import builders
 from support.golden import cases
 from support.priced_stacks import stack_of_project, stack_of_service
 
-# the SDK leaves the event loops of its threads to the collector, in whichever test that comes
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -10,7 +10,8 @@ outputs, keeps secrets secret, and returns computed fields, so that outputs are 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Generic, TypeVar, cast
@@ -91,19 +92,9 @@ def deploy(
     computed field is unknown; a resolved value is then None.
     """
     monitor = _Monitor({**COMPUTED, **(computed or {})}, preview=preview)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     runtime = cast("Any", settings.SETTINGS)
     runtime.rpc_manager.clear()
     runtime.outputs.clear()
-    mocks.set_mocks(
-        monitor.mocks,
-        project=PROJECT,
-        stack=STACK,
-        preview=preview,
-        monitor=monitor,
-        logger=logging.getLogger("mock-engine"),
-    )
     result: list[T] = []
     found: dict[str, Any] = {}
     secret: dict[str, bool] = {}
@@ -115,11 +106,16 @@ def deploy(
             found[name] = await output.future()
             secret[name] = await output.is_secret()
 
-    try:
+    with _own_loop() as loop:
+        mocks.set_mocks(
+            monitor.mocks,
+            project=PROJECT,
+            stack=STACK,
+            preview=preview,
+            monitor=monitor,
+            logger=logging.getLogger("mock-engine"),
+        )
         loop.run_until_complete(stack.run_pulumi_func(main))
-    finally:
-        loop.close()
-        asyncio.set_event_loop(None)
     created = tuple(sorted(monitor.created, key=lambda item: (item.type, item.name)))
     return Run(result[0], created, monitor.registered_outputs, found, secret)
 
@@ -290,14 +286,12 @@ class _Monitor(mocks.MockMonitor):
         )
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the engine's own name
-        """On a loop of its own, as ``_serialised``: a thread of the pool has none that is closed."""
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        try:
+        with _own_loop():
             return cast("Any", super()).Invoke(request)
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802 - the engine's own name
+        with _own_loop():
+            return cast("Any", super()).ReadResource(request)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the engine's own name
         outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
@@ -316,13 +310,21 @@ def _nothing(_name: str, _inputs: Json) -> Json:
     return {}
 
 
-def _serialised(state: Json) -> Any:
-    """On a loop of its own: this runs on a thread of the pool, whose loop nobody would close."""
+@contextmanager
+def _own_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop for this thread: the SDK would make one that nobody closes."""
     loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(rpc.serialize_properties(state, {}))
+        yield loop
     finally:
+        asyncio.set_event_loop(None)
         loop.close()
+
+
+def _serialised(state: Json) -> Any:
+    with _own_loop() as loop:
+        return loop.run_until_complete(rpc.serialize_properties(state, {}))
 
 
 def _last(urn: str) -> str:

@@ -1,7 +1,5 @@
 """Whole stacks for what prices any program: resources of a test as the gate would see them."""
 
-import gc
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -45,10 +43,6 @@ def stack_of_project(stack: str) -> Stack:
 def stack_of_service(spec: InferenceServiceSpec, placement: Placement) -> Stack:
     """What our component registers for one service, before any of it exists."""
     made = deploy(lambda: InferenceService(spec.name, spec, placement), preview=True).created
-    with warnings.catch_warnings():
-        # the SDK leaves the loops of its threads to the collector, which says so in any later test
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
     services = {one.name: one.urn for one in made if one.type == SERVICE_TYPE}
     urns = {f"{one.type} {one.name}": one.urn for one in made}
     providers = {

@@ -28,6 +28,10 @@ def run(env: Mapping[str, str]) -> int:
         from .door import run_door  # noqa: PLC0415 - only a door needs it
 
         return run_door(env)
+    if "PORTWAY_COPY_WEIGHTS" in env:
+        from .weights_copy import run_copy  # noqa: PLC0415 - only a task that copies needs it
+
+        return run_copy(env)
     address = env.get("AWS_LAMBDA_RUNTIME_API")
     api = RuntimeApi(address) if address else None
     try:

@@ -170,6 +170,16 @@ class Origin:
     ) -> tuple[int, bytes]:
         """Send one request that may be repeated, and return its answer's status and body.
 
+        Raises as `answer` does.
+        """
+        status, _, data = self.answer(method, path, body, headers)
+        return status, data
+
+    def answer(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send one request that may be repeated, and return its answer's status, headers and body.
+
         A kept connection that the other side has closed meanwhile is replaced once.
 
         Raises:
@@ -223,9 +233,9 @@ class Origin:
 
     def _whole(
         self, line: _Line, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, Mapping[str, str], bytes]:
         with closing(self._sent(line, method, path, body, headers, Cancellation())) as reply:
-            return reply.status, reply.read()
+            return reply.status, reply.headers, reply.read()
 
     def _sent(
         self,

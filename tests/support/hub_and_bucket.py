@@ -18,6 +18,7 @@ class HubAndBucket:
     """Its files, its objects, and what goes wrong.
 
     Attributes:
+        unlisted: files that are there and belong to no repository.
         objects: bytes and digest of each object that is there.
         breaks: how often an answer with a file's bytes ends in the middle.
         loses: how often an upload answers 503 after half of the piece was kept.
@@ -28,6 +29,7 @@ class HubAndBucket:
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.files = dict(files)
+        self.unlisted: dict[str, bytes] = {}
         self.objects: dict[str, tuple[bytes, str]] = {}
         self.sessions: dict[str, tuple[str, str, bytearray]] = {}
         self.breaks = self.loses = self.expired = 0
@@ -133,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, rows[:half], {"link": link})
 
     def _file(self, name: str) -> None:
-        data = self.world.files[name]
+        data = {**self.world.files, **self.world.unlisted}[name]
         if name in self.world.wrong:
             data = data[:-1] + bytes([data[-1] ^ 1])
         asked = re.fullmatch(r"bytes=([0-9]+)-", self.headers.get("range") or "bytes=0-")

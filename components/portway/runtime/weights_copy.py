@@ -92,7 +92,12 @@ def copy_all(copy: Copy, hub: Hub, bucket: Bucket) -> tuple[int, int]:
     """
     base = os.environ.get("TIKTOKEN_ENCODINGS_BASE") or VOCABULARIES
     files = wanted(hub.files(copy.repository, copy.revision), copy.weights_format)
-    files += tuple(SourceFile(name, f"{base}{name}", None, "") for name in copy.vocabularies)
+    listed = {file.name for file in files}
+    files += tuple(
+        SourceFile(name, f"{base}{name}", None, "")
+        for name in copy.vocabularies
+        if name not in listed
+    )
     there = bucket.digests(f"{copy.folder}/")
     left = [file for file in files if there.get(f"{copy.folder}/{file.name}") != file.digest]
     stopped = threading.Event()

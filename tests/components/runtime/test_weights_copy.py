@@ -87,7 +87,7 @@ def test_a_model_in_mistrals_format_is_copied_in_that_format_only(world: HubAndB
 
 
 def test_vocabularies_are_put_beside_the_weights(world: HubAndBucket) -> None:
-    world.files["o200k_base.tiktoken"] = b"IQ== 0\n"
+    world.unlisted["o200k_base.tiktoken"] = b"IQ== 0\n"
     assert copied(world, vocabularies=["o200k_base.tiktoken"]) == 0
     assert held(world)["o200k_base.tiktoken"] == b"IQ== 0\n"
 
@@ -95,7 +95,7 @@ def test_vocabularies_are_put_beside_the_weights(world: HubAndBucket) -> None:
 def test_a_second_run_copies_nothing(
     world: HubAndBucket, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.files["o200k_base.tiktoken"] = b"IQ== 0\n"
+    world.unlisted["o200k_base.tiktoken"] = b"IQ== 0\n"
     assert copied(world, vocabularies=["o200k_base.tiktoken"]) == 0
     capsys.readouterr()
     world.asked.clear()

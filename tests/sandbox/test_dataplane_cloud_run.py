@@ -132,7 +132,8 @@ def test_a_container_sees_what_was_declared_and_what_cloud_run_adds(quick: Sandb
     seen = httpx.get(f"{address}/environment").json()["environment"]
     assert seen.pop("K_REVISION").startswith("chat-0000")
     names = {"K_SERVICE", "K_CONFIGURATION", "PORT", "PATH", "LANG", "HOME", "TMPDIR", "LC_CTYPE"}
-    names |= {"GCE_METADATA_HOST", "FIRESTORE_EMULATOR_HOST"}
+    names |= {"GCE_METADATA_HOST", "FIRESTORE_EMULATOR_HOST", "STORAGE_EMULATOR_HOST"}
+    names |= {"HF_ENDPOINT", "TIKTOKEN_ENCODINGS_BASE"}
     assert seen.keys() <= names | {"__CF_USER_TEXT_ENCODING"}
     assert seen["K_SERVICE"] == "chat"
     headers = httpx.get(f"{address}/headers_").json()

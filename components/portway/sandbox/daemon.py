@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from portway.errors import Missing, PortwayError
+from portway.sandbox.buckets import Buckets
 from portway.sandbox.controlplane.cluster import RealCluster
 from portway.sandbox.dataplane import (
     bedrock,
@@ -27,18 +28,23 @@ from portway.sandbox.dataplane import (
     cloudwatch_logs,
     dynamodb,
     firestore,
+    hub,
     monitoring,
     prometheus,
     secrets_manager,
+    storage,
 )
 from portway.sandbox.dataplane.bedrock import Bedrock
 from portway.sandbox.dataplane.cloud_run import CloudRun
+from portway.sandbox.dataplane.cloud_run_jobs import CloudRunJobs
 from portway.sandbox.dataplane.cloudwatch import CloudWatch
 from portway.sandbox.dataplane.cloudwatch_logs import CloudWatchLogs
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.dynamodb import DynamoDb
 from portway.sandbox.dataplane.firestore import Firestore
 from portway.sandbox.dataplane.front import LOOPBACK, Exchange, Front
+from portway.sandbox.dataplane.google_cloud import BUCKET
+from portway.sandbox.dataplane.hub import Hub
 from portway.sandbox.dataplane.kubernetes import Kubernetes
 from portway.sandbox.dataplane.lambda_host import LambdaHost
 from portway.sandbox.dataplane.live_kubernetes import LiveKubernetes
@@ -50,10 +56,11 @@ from portway.sandbox.dataplane.prometheus import Prometheus
 from portway.sandbox.dataplane.records import Records
 from portway.sandbox.dataplane.secrets_manager import SecretsManager
 from portway.sandbox.dataplane.settings import Settings
+from portway.sandbox.dataplane.storage import Storage
 from portway.sandbox.dataplane.troubles import Troubles
 from portway.sandbox.dataplane.world import World
 from portway.sandbox.layout import Layout
-from portway.sandbox.store import Store
+from portway.sandbox.store import Row, Store
 
 log = logging.getLogger("portway.sandbox")
 
@@ -93,6 +100,7 @@ class Daemon:
         self._context = Context(self._store, layout, settings, self._processes)
         self._world = World((), layout.root)
         self._records = Records(layout.records)
+        self._buckets = Buckets(layout.root)
         self._metadata: Metadata | None = None
         self._fronts: list[Front] = []
         self._scraping: asyncio.Task[None] | None = None
@@ -110,8 +118,9 @@ class Daemon:
             endpoints = await self._aws_services()
             self._metadata = await self._google_services()
             run = CloudRun(self._context, self._metadata.environment)
+            jobs = CloudRunJobs(self._context, self._metadata.environment)
             functions, kubernetes = LambdaHost(self._context, endpoints), self._kubernetes()
-            self._platforms = [run, functions, kubernetes]
+            self._platforms = [run, jobs, functions, kubernetes]
             await self._metric_stores(self._metadata, run, functions, kubernetes)
             self._store.set_meta(META, json.dumps({"pid": os.getpid(), "started_at": time.time()}))
             log.info("serving what is deployed in %s", self._layout.root)
@@ -153,11 +162,31 @@ class Daemon:
 
     async def _google_services(self) -> Metadata:
         """Start the Google services that instances call, and what tells instances who they are."""
-        address = f"{LOOPBACK}:{self._store.port(firestore.OWNER)}"
-        metadata = Metadata(self._context, address)
-        served = Firestore(self._current, self._records, metadata.account_of)
-        await self._listen(firestore.OWNER, served.handle)
+        addresses = {
+            owner: f"{LOOPBACK}:{self._store.port(owner)}"
+            for owner in (firestore.OWNER, storage.OWNER, hub.OWNER)
+        }
+        leads = {
+            "FIRESTORE_EMULATOR_HOST": addresses[firestore.OWNER],
+            "STORAGE_EMULATOR_HOST": f"http://{addresses[storage.OWNER]}",
+            "HF_ENDPOINT": f"http://{addresses[hub.OWNER]}",
+            "TIKTOKEN_ENCODINGS_BASE": f"http://{addresses[hub.OWNER]}{hub.VOCABULARIES_PATH}",
+        }
+        metadata = Metadata(self._context, leads)
+        handlers = {
+            firestore.OWNER: Firestore(self._current, self._records, metadata.account_of).handle,
+            storage.OWNER: Storage(
+                self._current, self._buckets, metadata.account_of, self._written
+            ).handle,
+            hub.OWNER: Hub(Troubles(self._layout, self._store)).handle,
+        }
+        for owner, handler in handlers.items():
+            await self._listen(owner, handler)
         return metadata
+
+    def _written(self, bucket: Row, name: str) -> None:
+        """Let everybody who mounts a bucket see the object that was written into it."""
+        self._store.event("write", bucket.key, bucket.urn, object=name)
 
     async def _metric_stores(
         self,
@@ -205,6 +234,7 @@ class Daemon:
                 self._world = World(self._store.all(), self._layout.root)
                 kept = self._world.of(dynamodb.TABLE, firestore.DATABASE)
                 self._records.keep(str(row.key) for row in kept)
+                self._buckets.keep(row.key.id for row in self._world.of(BUCKET))
                 for platform in self._platforms:
                     await self._reconcile(platform)
             if time.monotonic() - described_at > DESCRIBE_SECONDS:

@@ -11,6 +11,7 @@ from portway.errors import BadInput, Problem
 _STARTED: Final = ("gcp:cloudrunv2/service:Service", "kubernetes:apps/v1:Deployment")
 _CLOUDS: Final = ("gcp", "aws", "kubernetes")
 _MODEL: Final = "aws:bedrock/model"
+_HUB: Final = "huggingface:hub"
 _OUTAGE_SECONDS: Final = 10
 _BEFORE_OUTAGE: Final = 3
 """Calls that pass first, so that the outage meets an update in its middle."""
@@ -67,6 +68,10 @@ REHEARSALS: Final[Mapping[str, Rehearsal]] = {
     "probe-never-passes": Rehearsal(
         "the model never gets ready", "up, and each cold start",
         _start("never_ready"),
+    ),
+    "hub-away": Rehearsal(
+        "the hub of model weights answers 503", "up, while weights are copied from it",
+        ({"type": _HUB, "operation": "invoke", "fault": "unavailable"},),
     ),
     "credentials-expired": Rehearsal(
         "the credentials that you deploy with have expired", "up",

@@ -91,7 +91,7 @@ class Revision:
     def _instance(self) -> Instance:
         template = self.template
         containers = [
-            replace(each, environment={**each.environment, **self._platform})
+            replace(each, environment={**self._platform, **each.environment})
             for each in template.containers
         ]
         service = template.containers[0].environment["K_SERVICE"]

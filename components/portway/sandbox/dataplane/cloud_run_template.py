@@ -69,14 +69,13 @@ def read_template(row: Row, world: World, revision: str) -> Template:
     declared = items(template, "containers")
     ingress = _ingress(declared)
     reader = Reader(row, world, account_of(row))
+    name = last(row.key.id)
+    platform = {"K_SERVICE": name, "K_REVISION": revision, "K_CONFIGURATION": name}
     containers = [
-        _container(
-            each, index, is_ingress=each is ingress, row=row, revision=revision, reader=reader
-        )
+        read_container(each, index, reader, platform, is_ingress=each is ingress)
         for index, each in enumerate(declared)
     ]
-    volumes = {text(v, "name"): reader.volume(v) for v in items(template, "volumes")}
-    volumes |= {f"{STREAMED}-{bucket}": reader.streamed(bucket) for bucket in _streamed(declared)}
+    volumes = read_volumes(template, reader)
     service, own = child(row.inputs, "scaling"), child(template, "scaling")
     default_most = number(own, "maxInstanceCount", 0) or DEFAULT_MAX_INSTANCES
     return Template(
@@ -88,7 +87,7 @@ def read_template(row: Row, world: World, revision: str) -> Template:
         or DEFAULT_CONCURRENCY,
         least=int(max(number(service, "minInstanceCount", 0), number(own, "minInstanceCount", 0))),
         most=int(number(service, "maxInstanceCount", 0) or default_most),
-        timeout_seconds=_seconds(text(template, "timeout")) or DEFAULT_TIMEOUT_SECONDS,
+        timeout_seconds=seconds(text(template, "timeout")) or DEFAULT_TIMEOUT_SECONDS,
         keeps_clients=template.get("sessionAffinity") is True,
         digest=template_digest(row),
     )
@@ -128,18 +127,29 @@ class Reader:
         )
 
 
-def _container(
-    declared: Json, index: int, *, is_ingress: bool, row: Row, revision: str, reader: Reader
+def read_volumes(template: Json, reader: Reader) -> dict[str, Files]:
+    """The volumes of a template by name, and the buckets that its containers read by themselves.
+
+    Raises:
+        PlatformError: a secret or bucket may not be read, or the sandbox lacks a kind of volume.
+    """
+    volumes = {text(v, "name"): reader.volume(v) for v in items(template, "volumes")}
+    streamed = _streamed(items(template, "containers"))
+    return volumes | {f"{STREAMED}-{bucket}": reader.streamed(bucket) for bucket in streamed}
+
+
+def read_container(
+    declared: Json, index: int, reader: Reader, platform: Mapping[str, str], *, is_ingress: bool
 ) -> Container:
+    """One container of a template; ``platform`` is what Cloud Run adds to its environment.
+
+    Raises:
+        PlatformError: a secret may not be read.
+    """
     ports = _ports(declared)
     if is_ingress:
         ports = [_port(declared)]
-    platform = {
-        "K_SERVICE": last(row.key.id),
-        "K_REVISION": revision,
-        "K_CONFIGURATION": last(row.key.id),
-        **({"PORT": str(ports[0])} if is_ingress else {}),
-    }
+        platform = {**platform, "PORT": str(ports[0])}
     startup = child(declared, "startupProbe")
     limits = child(child(declared, "resources"), "limits")
     return Container(
@@ -238,5 +248,6 @@ def _probe(declared: Json, ports: list[int], default: Probe | None) -> Probe | N
     )
 
 
-def _seconds(duration: str) -> float:
+def seconds(duration: str) -> float:
+    """A duration such as ``300s``; 0 where there is none."""
     return float(duration.removesuffix("s") or 0)

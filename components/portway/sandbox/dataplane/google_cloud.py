@@ -4,6 +4,7 @@ import base64
 import binascii
 from pathlib import Path
 
+from portway.sandbox.buckets import Buckets
 from portway.sandbox.dataplane.world import PlatformError, World, text
 from portway.sandbox.store import Row
 
@@ -17,6 +18,8 @@ SECRET_MEMBERS = (
     "gcp:secretmanager/secretIamMember:SecretIamMember",
     "gcp:secretmanager/secretIamBinding:SecretIamBinding",
 )
+JOB = "gcp:cloudrunv2/job:Job"
+BUCKET = "gcp:storage/bucket:Bucket"
 BUCKET_OBJECT = "gcp:storage/bucketObject:BucketObject"
 BUCKET_MEMBERS = (
     "gcp:storage/bucketIAMMember:BucketIAMMember",
@@ -32,6 +35,10 @@ OBJECT_READERS = frozenset({
     "roles/storage.objectViewer", "roles/storage.objectUser", "roles/storage.objectAdmin",
     "roles/storage.admin", "roles/storage.legacyObjectReader",
 })  # fmt: skip
+OBJECT_OVERWRITERS = frozenset({
+    "roles/storage.objectUser", "roles/storage.objectAdmin", "roles/storage.admin",
+})  # fmt: skip
+OBJECT_WRITERS = OBJECT_OVERWRITERS | {"roles/storage.objectCreator"}
 ANYBODY = "allUsers"
 
 
@@ -94,15 +101,27 @@ def bucket_files(
         raise PlatformError(
             f"{doing} bucket {name} failed: {reader} does not have storage.objects.list access to the Google Cloud Storage bucket. Grant it roles/storage.objectViewer on the bucket."
         )
+    written = {one.name: one.content for one in Buckets(world.root).objects(name)}
+    return {**uploaded_files(world, name), **written}
+
+
+def uploaded_files(world: World, bucket: str) -> dict[str, bytes | Path]:
+    """The objects that deployments put into a bucket, by name."""
     found: dict[str, bytes | Path] = {}
     for row in world.of(BUCKET_OBJECT):
-        if last(text(row.inputs, "bucket")) != name:
+        if last(text(row.inputs, "bucket")) != bucket:
             continue
         path = world.object(row, "__object")
         found[text(row.inputs, "name") or text(row.outputs, "name")] = (
             path if path is not None else text(row.inputs, "content").encode()
         )
     return found
+
+
+def bucket_members(world: World, bucket: Row, roles: frozenset[str]) -> frozenset[str]:
+    """The members who have one of ``roles`` on a bucket, there or in its project."""
+    scope = text(bucket.outputs, "project") or text(bucket.inputs, "project")
+    return _granted(world, scope, BUCKET_MEMBERS, "bucket", bucket.key.id, roles)
 
 
 def _granted(

@@ -209,8 +209,9 @@ def _weights(workload: Row) -> dict[str, bytes]:
 
 
 def weights_files(folder: str) -> dict[str, bytes]:
-    """What stands for a model's weights in ``folder``: files by their names, with nothing in them."""
-    return {f"{folder}/{name}": b"{}" for name in ("config.json", "model.safetensors")}
+    """What stands for a model's weights in ``folder``, in both formats: files with nothing in them."""
+    names = ("config.json", "consolidated.safetensors", "model.safetensors", "params.json")
+    return {f"{folder}/{name}": b"{}" for name in names}
 
 
 def disk_of(claim: Row, world: World) -> Disk:

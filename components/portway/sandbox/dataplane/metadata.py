@@ -17,9 +17,10 @@ _ACCOUNT = "/computeMetadata/v1/instance/service-accounts/default/"
 class Metadata:
     """The metadata servers of all service accounts, and whose tokens are whose."""
 
-    def __init__(self, context: Context, firestore: str) -> None:
+    def __init__(self, context: Context, leads: Mapping[str, str]) -> None:
+        """``leads`` are the variables that lead clients of other services to the sandbox."""
         self._context = context
-        self._firestore = firestore
+        self._leads = dict(leads)
         self._servers: dict[tuple[str, str], Front] = {}
         self._accounts: dict[str, str] = {}
 
@@ -35,10 +36,7 @@ class Metadata:
             await front.listen(self._context.port(f"metadata|{project}|{account}"))
             self._servers[project, account] = front
             self._accounts[access_token(account)] = account
-        return {
-            "GCE_METADATA_HOST": f"{LOOPBACK}:{front.port}",
-            "FIRESTORE_EMULATOR_HOST": self._firestore,
-        }
+        return {"GCE_METADATA_HOST": f"{LOOPBACK}:{front.port}", **self._leads}
 
     def account_of(self, token: str) -> str | None:
         """The service account that a token was given to."""

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 MODEL = "aws:bedrock/model"
 """What a rule names as its type to strike a model of Bedrock; its name is the model's id."""
 
+HUB = "huggingface:hub"
+"""What a rule names as its type to strike the hub of model weights; its name is the path that is asked for."""
+
 NO_CAPACITY = "The request was aborted because there was no available instance."
 """Cloud Run, where its region has no GPU to spare (Cloud Run troubleshooting, "HTTP 429" and "HTTP 500")."""
 

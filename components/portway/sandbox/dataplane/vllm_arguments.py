@@ -44,7 +44,12 @@ _PRECISIONS = {
 
 
 _PINNED = re.compile(r"(?:^|/)([^/]+/[^/]+)/([0-9a-f]{40})/?$")
-_DESCRIBED = ("config.json", "params.json")
+_MISTRAL = "mistral"
+_DESCRIPTIONS: Mapping[str, tuple[str, ...]] = {
+    "hf": ("config.json",),
+    _MISTRAL: ("params.json",),
+}
+"""By ``--config-format``: the file that says what the model is."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -82,6 +87,9 @@ class Options:
         sequences: requests it works on at once; others wait.
         keys: accepted API keys; none accepts everybody.
         calls_tools: whether ``tool_choice: auto`` is allowed.
+        config_format: in which form the model is described; ``auto`` takes Mistral's where it is there
+            and no other.
+        load_format: in which form the weights are; likewise.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
@@ -98,6 +106,8 @@ class Options:
         self.sequences: int = given.max_num_seqs
         self.keys: list[str] = given.api_key or []
         self.calls_tools: bool = given.enable_auto_tool_choice
+        self.config_format: str = given.config_format or "auto"
+        self.load_format: str = given.load_format or "auto"
 
 
 def why_not_loaded(options: Options, environment: Mapping[str, str]) -> str | None:
@@ -111,10 +121,16 @@ def why_not_loaded(options: Options, environment: Mapping[str, str]) -> str | No
             "disabled (HF_HUB_OFFLINE)"
         )
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set[str]()
-    if not held & set(_DESCRIBED) or not any(name.endswith(".safetensors") for name in held):
+    descriptions = _DESCRIPTIONS.get(options.config_format, ("config.json", "params.json"))
+    if not held & set(descriptions):
         return (
             f"ValueError: Invalid repository ID or local directory specified: '{options.weights}'"
         )
+    weights = {name for name in held if name.endswith(".safetensors")}
+    if options.load_format == _MISTRAL:
+        weights = {name for name in weights if name.startswith("consolidated")}
+    if not weights:
+        return f"RuntimeError: Cannot find any model weights with `{options.weights}`"
     return None
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
+from portway.sandbox.buckets import Buckets
 from portway.sandbox.providers import google_secrets, objects
 from portway.sandbox.providers.behaviour import Behaviour, Deployed
 from portway.sandbox.providers.cloud import CloudError, Code, Request
@@ -78,10 +79,13 @@ def release_bucket(cloud: "StoredCloud", row: Row, request: Request) -> None:
     Raises:
         CloudError: FAILED_PRECONDITION.
     """
+    buckets = Buckets(cloud.root)
     if request.old_outputs.get("forceDestroy") is True:
+        buckets.forget(row.key.id)
         return
     held = cloud.store.all(cloud="gcp", type=OBJECT)
-    if any(one.inputs.get("bucket") == row.key.id for one in held):
+    deployed = any(one.inputs.get("bucket") == row.key.id for one in held)
+    if deployed or buckets.objects(row.key.id):
         text = f"Error trying to delete bucket {row.key.id} containing objects without `force_destroy` set to true"
         raise CloudError(Code.FAILED_PRECONDITION, text)
 

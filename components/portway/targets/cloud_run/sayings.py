@@ -53,6 +53,13 @@ SAYINGS: Final = (
         f"wait and try again, or {_ELSEWHERE}, or move there with `portway migrate`; {AGAIN}",
     ),
     Saying(
+        _words(r"Task (?P<task>\S+) failed with message: "),
+        "the weights were not copied into the service's bucket; what was copied whole stays there, and what "
+        "served before serves on",
+        "read the log of the job that is named (in the sandbox `portway sandbox logs`): a hub that is away, "
+        f"and a bucket that may not be written, are the usual reasons; {AGAIN}",
+    ),
+    Saying(
         _words(r"failed to start and listen on the port"),
         "a container ended or did not listen; what served before serves on",
         f"{_LOG}; {AGAIN}",

@@ -167,7 +167,7 @@ def test_the_metadata_server_says_who_an_instance_is() -> None:
 
 async def _ask_the_metadata_server() -> None:
     ports: Any = _Ports()
-    metadata = Metadata(ports, "127.0.0.1:1")
+    metadata = Metadata(ports, {"FIRESTORE_EMULATOR_HOST": "127.0.0.1:1"})
     try:
         given = await metadata.environment("p", "a@p")
         assert given["FIRESTORE_EMULATOR_HOST"] == "127.0.0.1:1"

@@ -226,6 +226,19 @@ def test_weights_that_are_not_in_their_folder_do_not_load(tmp_path: Path) -> Non
     assert why_not_loaded(options, {}) is None
 
 
+def test_weights_in_the_other_format_are_none(tmp_path: Path) -> None:
+    mistral = [
+        "--model", str(tmp_path), "--config-format", "mistral", "--load-format", "mistral",
+    ]  # fmt: skip
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model-00001-of-00001.safetensors").write_bytes(b"")
+    assert "Invalid repository ID or local directory" in str(why_not_loaded(Options(mistral), {}))
+    (tmp_path / "params.json").write_text("{}")
+    assert "Cannot find any model weights" in str(why_not_loaded(Options(mistral), {}))
+    (tmp_path / "consolidated.safetensors").write_bytes(b"")
+    assert why_not_loaded(Options(mistral), {}) is None
+
+
 def test_a_hub_that_may_not_be_asked_gives_no_weights() -> None:
     options = Options(["--model", WEIGHTS, "--revision", REVISION])
     assert why_not_loaded(options, {}) is None

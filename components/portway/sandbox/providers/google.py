@@ -11,6 +11,7 @@ from typing import ClassVar
 from portway.sandbox.faults import FaultKind
 from portway.sandbox.providers import (
     google_guards,
+    google_jobs,
     google_network,
     google_outages,
     google_run,
@@ -55,6 +56,7 @@ class GoogleCloud(StoredCloud):
     lower_names = True
     behaviours: ClassVar[Mapping[str, Behaviour]] = {
         **google_guards.BEHAVIOURS,
+        **google_jobs.BEHAVIOURS,
         **google_network.BEHAVIOURS,
         **google_run.BEHAVIOURS,
         **google_secrets.BEHAVIOURS,
@@ -167,18 +169,20 @@ class GoogleCloud(StoredCloud):
         return CloudError(Code.NOT_FOUND, text)
 
     def unready(self, deployed: Deployed, problem: str, *, timed_out: bool = False) -> str:
-        """Google's sentence for a revision that does not start."""
+        """Google's sentence for a revision that does not start, or an execution that fails."""
         verb = "update" if deployed.before else "create"
+        kind = deployed.key.type.rsplit(":", 1)[-1]
         if timed_out:
             return (
-                f"Error waiting to {verb} Service: timeout while waiting for state to become "
+                f"Error waiting to {verb} {kind}: timeout while waiting for state to become "
                 f"'done: true' (last state: 'done: false', {problem})"
             )
-        named = problem.startswith("Revision '")  # by what runs it
+        # of a revision that runs here, its own sentence names it already
+        named = deployed.key.type == google_jobs.JOB or problem.startswith("Revision '")
         revision = (
             f"Revision '{google_run.revision(deployed)}' is not ready and cannot serve traffic. "
         )
-        return f"Error waiting to {verb} Service: Error code 9, message: {'' if named else revision}{problem}"
+        return f"Error waiting to {verb} {kind}: Error code 9, message: {'' if named else revision}{problem}"
 
     def accepts_id(self, key: Key, given: str) -> bool:
         """Google's ids may be given without their collections: ``project/location/name``, ``name``."""

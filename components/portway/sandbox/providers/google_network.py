@@ -17,6 +17,7 @@ NETWORK = "gcp:compute/network:Network"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 _SERVICE = "gcp:cloudrunv2/service:Service"
 _INTERFACES = "template.vpcAccess.networkInterfaces"
+_JOB = "gcp:cloudrunv2/job:Job"
 _WIDEST_PREFIX = 26
 
 
@@ -52,14 +53,16 @@ def flaw(cloud: "StoredCloud", deployed: Deployed) -> str | None:
 
 
 def release(cloud: "StoredCloud", row: Row, request: Request) -> None:
-    """A subnetwork that a service sends through stays: the service's addresses are in it.
+    """A subnetwork that a service or a job sends through stays: their addresses are in it.
 
     Raises:
         CloudError: FAILED_PRECONDITION.
     """
     del request
-    for service in cloud.rows(_SERVICE, row.key.scope):
-        for one in objects_at(service.inputs, _INTERFACES):
+    senders = [(one, _INTERFACES) for one in cloud.rows(_SERVICE, row.key.scope)]
+    senders += [(one, f"template.{_INTERFACES}") for one in cloud.rows(_JOB, row.key.scope)]
+    for service, path in senders:
+        for one in objects_at(service.inputs, path):
             region = str(service.inputs.get("location"))
             held = _id(row.key.scope, f"regions/{region}/subnetworks", str(one.get("subnetwork")))
             if held == row.key.id:

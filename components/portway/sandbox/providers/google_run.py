@@ -141,11 +141,6 @@ def _account(deployed: Deployed) -> str:
     )
 
 
-def _containers(inputs: Json) -> list[tuple[str, Json]]:
-    found = objects_at(inputs, "template.containers")
-    return [(f"template.containers[{index}]", one) for index, one in enumerate(found)]
-
-
 def _names(inputs: Json) -> Iterator[str]:
     name = str(inputs.get("name") or "")
     if not re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name) or len(name) > _MAX_NAME:
@@ -210,7 +205,7 @@ def _traffic(inputs: Json) -> Iterator[str]:
 
 
 def _ports_and_env(inputs: Json) -> Iterator[str]:
-    containers = _containers(inputs)
+    containers = google_template.containers(inputs)
     exposed = [one for _, one in containers if one.get("ports")]
     if len(exposed) > 1 or (len(containers) > 1 and len(exposed) != 1):
         yield "template.containers: Revision template should contain exactly one container with an exposed port."
@@ -219,41 +214,6 @@ def _ports_and_env(inputs: Json) -> Iterator[str]:
         taken = [name for name in names if name in _RESERVED or name.startswith("X_GOOGLE_")]
         if taken:
             yield f"{path}.env: The following reserved env names were provided: {', '.join(taken)}. These values are automatically set by the system."
-
-
-def _mounts(inputs: Json) -> Iterator[str]:
-    volumes = {volume.get("name") for volume in objects_at(inputs, "template.volumes")}
-    for path, one in _containers(inputs):
-        mounts = objects_at(one, "volumeMounts")
-        unknown = [str(m.get("name")) for m in mounts if m.get("name") not in volumes]
-        if unknown:
-            yield f"{path}.volume_mounts: The following volume mounts were not found: {', '.join(unknown)}, which were not found in volumes list."
-        for index, mount in enumerate(mounts):
-            where = str(mount.get("mountPath") or "")
-            if not where.startswith("/") or ":" in where:
-                yield f"{path}.volume_mounts[{index}].mount_path: must be a valid unix absolute path: '{where}'"
-            elif re.match(r"/(dev|proc|sys)(/|$)", where):
-                yield f"{path}.volume_mounts[{index}].mount_path: the following mount paths are in one of disallowed mount points /dev, /proc, /sys: {where}"
-
-
-def _probes(inputs: Json) -> Iterator[str]:
-    kinds = (("startupProbe", "startup_probe", 240), ("livenessProbe", "liveness_probe", 3600), ("readinessProbe", "readiness_probe", 300))  # fmt: skip
-    for path, one in _containers(inputs):
-        for field, said, limit in kinds:
-            probe: Json | None = one.get(field)
-            if probe is None:
-                continue
-            where = f"{path}.{said}"
-            actions = [a for a in ("httpGet", "tcpSocket", "grpc") if probe.get(a) is not None]
-            if len(actions) != 1:
-                yield f"{where}: Exactly one probe action must be set."
-            if "tcpSocket" in actions and field != "startupProbe":
-                yield f"{where}: Cloud Run does not support TCP socket in {said.replace('_', ' ')}."
-            if field == "readinessProbe" and probe.get("initialDelaySeconds"):
-                yield f"{where}: Initial delay is not supported for readiness probe."
-            for name, snake in (("periodSeconds", "period_seconds"), ("timeoutSeconds", "timeout_seconds"), ("initialDelaySeconds", "initial_delay_seconds")):  # fmt: skip
-                if not 0 <= int(probe.get(name) or 0) <= limit:
-                    yield f"{where}: {snake} must be a number between 0 and {limit}."
 
 
 def violations(inputs: Json) -> list[str]:
@@ -265,7 +225,7 @@ def probe_budget(inputs: Json) -> str | None:
     """Why no start could ever end in time; the API takes it, and the revision fails."""
     gpu = google_gpu.wanted(inputs)
     limit = _GPU_STARTUP_LIMIT_SECONDS if gpu else _STARTUP_LIMIT_SECONDS
-    for path, one in _containers(inputs):
+    for path, one in google_template.containers(inputs):
         probe = object_at(one, "startupProbe")
         budget = int(probe.get("failureThreshold") or 3) * int(probe.get("periodSeconds") or 10)
         if probe and budget > limit:
@@ -278,6 +238,7 @@ def probe_budget(inputs: Json) -> str | None:
 
 
 _RULES: tuple[Callable[[Json], Iterator[str]], ...] = (
-    _names, _timing, _scaling, _traffic, _ports_and_env, _mounts, _probes, google_gpu.shape,
+    _names, _timing, _scaling, _traffic, _ports_and_env, google_template.mounts, google_template.probes,
+    google_gpu.shape,
     google_network.shape, google_template.violations,
 )  # fmt: skip

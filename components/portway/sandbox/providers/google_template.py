@@ -20,8 +20,51 @@ def violations(inputs: Json) -> Iterator[str]:
     yield from _stage(inputs)
     yield from _identity(inputs)
     yield from _volumes(inputs)
-    for index, one in enumerate(objects_at(inputs, "template.containers")):
-        yield from _variables(one, f"template.containers[{index}]")
+    for path, one in containers(inputs):
+        yield from _variables(one, path)
+
+
+def containers(inputs: Json) -> list[tuple[str, Json]]:
+    """The containers of a template, each with its path."""
+    found = objects_at(inputs, "template.containers")
+    return [(f"template.containers[{index}]", one) for index, one in enumerate(found)]
+
+
+def mounts(inputs: Json) -> Iterator[str]:
+    """What is wrong with where containers see their volumes."""
+    volumes = {volume.get("name") for volume in objects_at(inputs, "template.volumes")}
+    for path, one in containers(inputs):
+        mounts = objects_at(one, "volumeMounts")
+        unknown = [str(m.get("name")) for m in mounts if m.get("name") not in volumes]
+        if unknown:
+            yield f"{path}.volume_mounts: The following volume mounts were not found: {', '.join(unknown)}, which were not found in volumes list."
+        for index, mount in enumerate(mounts):
+            where = str(mount.get("mountPath") or "")
+            if not where.startswith("/") or ":" in where:
+                yield f"{path}.volume_mounts[{index}].mount_path: must be a valid unix absolute path: '{where}'"
+            elif re.match(r"/(dev|proc|sys)(/|$)", where):
+                yield f"{path}.volume_mounts[{index}].mount_path: the following mount paths are in one of disallowed mount points /dev, /proc, /sys: {where}"
+
+
+def probes(inputs: Json) -> Iterator[str]:
+    """What is wrong with the containers' probes."""
+    kinds = (("startupProbe", "startup_probe", 240), ("livenessProbe", "liveness_probe", 3600), ("readinessProbe", "readiness_probe", 300))  # fmt: skip
+    for path, one in containers(inputs):
+        for field, said, limit in kinds:
+            probe: Json | None = one.get(field)
+            if probe is None:
+                continue
+            where = f"{path}.{said}"
+            actions = [a for a in ("httpGet", "tcpSocket", "grpc") if probe.get(a) is not None]
+            if len(actions) != 1:
+                yield f"{where}: Exactly one probe action must be set."
+            if "tcpSocket" in actions and field != "startupProbe":
+                yield f"{where}: Cloud Run does not support TCP socket in {said.replace('_', ' ')}."
+            if field == "readinessProbe" and probe.get("initialDelaySeconds"):
+                yield f"{where}: Initial delay is not supported for readiness probe."
+            for name, snake in (("periodSeconds", "period_seconds"), ("timeoutSeconds", "timeout_seconds"), ("initialDelaySeconds", "initial_delay_seconds")):  # fmt: skip
+                if not 0 <= int(probe.get(name) or 0) <= limit:
+                    yield f"{where}: {snake} must be a number between 0 and {limit}."
 
 
 def _stage(inputs: Json) -> Iterator[str]:

@@ -170,13 +170,13 @@ class _AnswerStream:
                 event = sse.HEARTBEAT if piece is None else self._event(piece)
                 if event:
                     yield event
-            yield self._end()
+            yield self._last(self._end())
         except WireError as error:
-            yield self._fail(error)
+            yield self._last(self._fail(error))
         except Cancelled:
             return
         except Exception as error:  # noqa: BLE001 - a stream that has begun can only say so
-            yield self._fail(internal(type(error).__name__))
+            yield self._last(self._fail(internal(type(error).__name__)))
         self._ended = True
 
     def close(self) -> None:
@@ -189,6 +189,12 @@ class _AnswerStream:
         if not self._ended:
             self._record.status = CLIENT_CLOSED
             self._record.error = "client_disconnected"
+
+    def _last(self, event: bytes) -> bytes:
+        """Whoever has read the last event may ask again: the slot is free before it is sent."""
+        self._rest.close()
+        self._slot.free()
+        return event
 
     def _event(self, piece: JsonObject) -> bytes:
         self._note(piece)

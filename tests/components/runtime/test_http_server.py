@@ -115,6 +115,17 @@ def exchange(address: tuple[str, int], data: bytes) -> tuple[int, dict[str, str]
     return status, headers, json.loads(body)
 
 
+def until_done(address: tuple[str, int], data: bytes) -> bytes:
+    """What comes until the last event of a stream, or the end of another answer."""
+    said = b""
+    with socket.create_connection(address) as sock:
+        sock.settimeout(10)
+        sock.sendall(data)
+        while b"[DONE]" not in said and b'"error"' not in said:
+            said += sock.recv(1 << 16)
+    return said
+
+
 def test_one_connection_serves_many_requests_and_pipelined_ones(tmp_path: Path) -> None:
     with (
         serving(config(tmp_path), Scripted()) as address,
@@ -260,6 +271,13 @@ def test_one_request_too_many_is_told_to_come_back(tmp_path: Path) -> None:
             assert read_answer(first)[0] == 200
         for _ in range(3):
             assert exchange(address, post(question()))[0] == 200
+
+
+def test_whoever_has_read_the_end_of_a_stream_may_ask_again_at_once(tmp_path: Path) -> None:
+    """Also before the meter has settled it and its line is written."""
+    with serving(config(tmp_path, PORTWAY_CONCURRENCY="1"), Scripted(plain)) as address:
+        answers = [until_done(address, post(question(stream=True)))[9:12] for _ in range(50)]
+    assert answers == [b"200"] * 50
 
 
 def test_the_deadline_is_a_504_before_the_stream_and_an_event_within_it(tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ _WAYS = {
         f"gcloud artifacts repositories describe {{repositoryId}} --location {{location}} {_GCLOUD}",
         "projects/{project}/locations/{location}/repositories/{repositoryId}",
     ),
+    "gcp:cloudrunv2/job:Job": _Way(
+        f"gcloud run jobs describe {{name}} --region {{location}} {_GCLOUD}",
+        "projects/{project}/locations/{location}/jobs/{name}",
+    ),
     "gcp:cloudrunv2/service:Service": _Way(
         f"gcloud run services describe {{name}} --region {{location}} {_GCLOUD}",
         "projects/{project}/locations/{location}/services/{name}",

@@ -24,6 +24,12 @@ def look(type_token: str, inputs: dict[str, Any]) -> list[str]:
             "projects/acme/secrets/keys",
         ),
         (
+            "gcp:cloudrunv2/job:Job",
+            {"name": "chat-weights", "location": "europe-west4", "project": "acme"},
+            "gcloud run jobs describe chat-weights --region europe-west4 --project acme --format 'value(name)'",
+            "projects/acme/locations/europe-west4/jobs/chat-weights",
+        ),
+        (
             "gcp:storage/bucket:Bucket",
             {"name": "acme-runtime"},
             "gcloud storage buckets describe gs://acme-runtime",

@@ -41,6 +41,7 @@ def test_a_quota_says_what_was_asked_what_is_allowed_and_what_to_do() -> None:
         (f"{REVISION}The user-provided container failed to start and listen on the port defined", "a container ended or did not listen"),
         (f"{REVISION}The request was aborted because there was no available instance.", "the region has no GPU to spare"),
         ("Error waiting to create Job: Error code 9, message: Task chat-prod-weights-ab12cd34-task0 failed with message: The container exited with an error.", "the weights were not copied into the service's bucket"),
+        ("Error updating Job: googleapi: Error 409: Resource 'chat-prod-weights-ab12cd34' already exists.", "Cloud Run runs no execution chat-prod-weights-ab12cd34 twice"),
         ('oauth2: "invalid_grant" "Token has been expired or revoked."', "the Google credentials that you deploy with have expired"),
         ("googleapi: Error 401: Request had invalid authentication credentials. Expected OAuth 2", "the Google credentials that you deploy with have expired"),
         ('Post "https://run.googleapis.com/v2/x": dial tcp 203.0.113.1:443: connect: connection refused', "Google's API could not be reached"),

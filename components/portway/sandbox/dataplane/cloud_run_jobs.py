@@ -1,8 +1,9 @@
 """Cloud Run jobs: an execution for each new token, its tasks run to their end and tried again.
 
-Simulated: an execution runs while the sandbox's daemon does, and begins anew where it was cut; the
-tasks of one execution share its folder with nobody. An execution that failed is run again by an update
-with the same token, where the real API's answer to that is not known.
+Simulated: an execution runs while the sandbox's daemon does, and begins anew where it was cut. One that
+failed is run again by an update with the same token; what the real API answers to that is not known: a
+`startExecutionToken` that is sent again it refuses, with "Resource '<job>-<token>' already exists"
+(magic-modules pull request 19060).
 """
 
 import asyncio

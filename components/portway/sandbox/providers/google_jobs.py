@@ -1,8 +1,8 @@
 """Cloud Run as it admits a job: Google's rules for names, tokens, tasks and containers, in its own words.
 
-The rules are those of the API's reference and of Google's provider (`google_cloud_run_v2_job`). Not
-verified against the API: the words for limits of tasks, for a token in a stage that does not have it,
-and for an execution that failed.
+The rules are those of the API's reference and of Google's provider (`google_cloud_run_v2_job`, whose
+example starts an execution at the stage GA). Not verified against the API: the words for limits of
+tasks and for an execution that failed.
 """
 
 import hashlib
@@ -174,8 +174,6 @@ def _names(inputs: Json) -> Iterator[str]:
         given = inputs.get(field)
         if not given:
             continue
-        if inputs.get("launchStage") not in ("ALPHA", "BETA"):
-            yield f"{said}: requires launch_stage BETA."
         if len(name) + len(str(given)) >= _LONGEST_NAME:
             yield f"{said}: the sum of job name and token length must be fewer than {_LONGEST_NAME} characters."
 

@@ -60,6 +60,13 @@ SAYINGS: Final = (
         f"and a bucket that may not be written, are the usual reasons; {AGAIN}",
     ),
     Saying(
+        _words(r"updating Job: .*Resource '(?P<execution>[^']+)' already exists"),
+        "Cloud Run runs no execution {execution} twice, and the first one failed; what was copied whole stays "
+        "in the bucket",
+        "delete the job that it is of (`gcloud run jobs delete`), `portway up {stack} -- --refresh`: the job is "
+        "made anew and goes on with what is missing",
+    ),
+    Saying(
         _words(r"failed to start and listen on the port"),
         "a container ended or did not listen; what served before serves on",
         f"{_LOG}; {AGAIN}",

@@ -43,7 +43,6 @@ def job(**changes: Any) -> Json:
     made: Json = {
         "name": "chat-weights",
         "location": "europe-west4",
-        "launchStage": "BETA",
         "deletionProtection": False,
         "runExecutionToken": "aaaa1111",
         "template": {"taskCount": 1, "template": task},
@@ -84,7 +83,7 @@ def test_a_job_says_which_execution_its_token_made(google: Plugin) -> None:
 
 
 def test_a_job_without_a_token_executes_nothing(google: Plugin) -> None:
-    made = google.create(JOB, "copy", job(runExecutionToken=None, launchStage="GA"))
+    made = google.create(JOB, "copy", job(runExecutionToken=None))
     assert (made.outputs["executionCount"], made.outputs["latestCreatedExecutions"]) == (0, [])
 
 
@@ -93,7 +92,7 @@ def test_a_job_without_a_token_executes_nothing(google: Plugin) -> None:
     [
         ({"location": "europe-west99"}, "Error creating Job: googleapi: Error 403: Permission denied on 'locations/europe-west99' (or it may not exist)., forbidden"),
         ({"name": "Chat"}, "Violation in CREATE Job.name: must begin with a letter, and cannot end with hyphen; must contain at most 63 characters (got 'Chat')."),
-        ({"launchStage": "GA"}, "run_execution_token: requires launch_stage BETA."),
+        ({"launchStage": "NEWEST"}, "launch_stage: only ALPHA, BETA, GA, or unspecified are supported, got NEWEST."),
         ({"name": "c" * 55}, "run_execution_token: the sum of job name and token length must be fewer than 63 characters."),
         ({"template__taskCount": 0}, "template.task_count: must be a number between 1 and 10000."),
         ({"template__parallelism": 2}, "template.parallelism: must be less than or equal to task_count."),

@@ -22,6 +22,7 @@ class HubAndBucket:
         objects: bytes and digest of each object that is there.
         breaks: how often an answer with a file's bytes ends in the middle.
         loses: how often an upload answers 503 after half of the piece was kept.
+        forbids: how often listing the bucket is forbidden.
         wrong: files that arrive with another byte than was listed.
         refuses: the status that the bucket answers a new upload with.
         asked: each request, in order.
@@ -32,7 +33,7 @@ class HubAndBucket:
         self.unlisted: dict[str, bytes] = {}
         self.objects: dict[str, tuple[bytes, str]] = {}
         self.sessions: dict[str, tuple[str, str, bytearray]] = {}
-        self.breaks = self.loses = self.expired = 0
+        self.breaks = self.loses = self.forbids = 0
         self.wrong: set[str] = set()
         self.refuses: int | None = None
         self.status_of_hub = 200
@@ -116,6 +117,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(308, {}, kept)
 
     def _list(self, query: Mapping[str, list[str]]) -> None:
+        if self.world.forbids:
+            self.world.forbids -= 1
+            said = "copier does not have storage.objects.list access"
+            self._json(403, {"error": {"message": said}})
+            return
         found = [
             {"name": name, "metadata": {"portway-digest": digest} if digest else {}}
             for name, (_, digest) in sorted(self.world.objects.items())

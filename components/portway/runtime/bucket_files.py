@@ -23,7 +23,7 @@ _GOOGLE = "https://storage.googleapis.com"
 _OK = frozenset({200, 201})
 _KEPT, _AWAY = 308, 503
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-_UNAUTHENTICATED = 401
+_UNAUTHENTICATED, _FORBIDDEN = 401, 403
 _RANGE = re.compile(r"bytes=0-([0-9]+)")
 
 
@@ -161,4 +161,5 @@ class Bucket:
 
     def _refused(self, doing: str, status: int, answer: JsonObject) -> CopyFailed:
         said = (as_object(answer.get("error")) or {}).get("message")
-        return CopyFailed(f"bucket {self._name}: may not {doing}: {status} {said or ''}".rstrip())
+        text = f"bucket {self._name}: may not {doing}: {status} {said or ''}".rstrip()
+        return CopyFailed(text, again=status == _FORBIDDEN)

@@ -7,6 +7,7 @@ digest stays; a file is there whole or not at all; so it may be killed and run a
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
@@ -22,6 +23,10 @@ from .log import write_event
 VARIABLE = "PORTWAY_COPY_WEIGHTS"
 AT_ONCE = 4
 EXIT_FAILED = 1
+PERMISSION_TRIES = 19
+PERMISSION_PAUSE_SECONDS = 10.0
+"""Three minutes: a change of access typically takes two to hold (IAM, "Access change propagation")."""
+
 VOCABULARIES = "https://openaipublic.blob.core.windows.net/encodings/"
 """Where OpenAI keeps the vocabularies that gpt-oss reads; whoever reads them checks them."""
 
@@ -98,7 +103,7 @@ def copy_all(copy: Copy, hub: Hub, bucket: Bucket) -> tuple[int, int]:
         for name in copy.vocabularies
         if name not in listed
     )
-    there = bucket.digests(f"{copy.folder}/")
+    there = _there(bucket, f"{copy.folder}/")
     left = [file for file in files if there.get(f"{copy.folder}/{file.name}") != file.digest]
     stopped = threading.Event()
 
@@ -115,6 +120,19 @@ def copy_all(copy: Copy, hub: Hub, bucket: Bucket) -> tuple[int, int]:
         finally:
             stopped.set()
     return len(left), len(files) - len(left)
+
+
+def _there(bucket: Bucket, prefix: str) -> dict[str, str]:
+    """What the bucket holds; a permission that was given a moment ago may not hold yet."""
+    for _ in range(PERMISSION_TRIES - 1):
+        try:
+            return bucket.digests(prefix)
+        except CopyFailed as error:
+            if not error.again:
+                raise
+            write_event("waiting_for_permission", "WARNING", reason=str(error))
+            time.sleep(PERMISSION_PAUSE_SECONDS)
+    return bucket.digests(prefix)
 
 
 def _while_wanted(pieces: Iterator[bytes], stopped: threading.Event) -> Iterator[bytes]:

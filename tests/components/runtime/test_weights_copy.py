@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portway.runtime import bucket_files, hub_files
+from portway.runtime import bucket_files, hub_files, weights_copy
 from portway.runtime.hub_files import CopyFailed, SourceFile, wanted
 from portway.runtime.main import run
 from portway.runtime.weights_copy import VARIABLE, read_copy
@@ -36,6 +36,7 @@ WANTED = (
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubAndBucket]:
     made = HubAndBucket(FILES)
     monkeypatch.setattr(bucket_files, "PIECE_BYTES", 256 * 1024)
+    monkeypatch.setattr(weights_copy, "PERMISSION_PAUSE_SECONDS", 0.0)
     for module in (bucket_files, hub_files):
         monkeypatch.setattr(module, "pause_seconds", _at_once)
     with serving(made):
@@ -147,6 +148,14 @@ def test_a_bucket_that_may_not_be_written_is_named(
     assert said(capsys, "weights_not_copied")["reason"] == (
         "bucket acme-weights: may not write: 403 copier does not have storage.objects.create access"
     )
+
+
+@pytest.mark.parametrize(("forbids", "ends"), [(18, 0), (19, 1)])
+def test_a_permission_that_was_just_given_is_waited_for(
+    world: HubAndBucket, forbids: int, ends: int
+) -> None:
+    world.forbids = forbids
+    assert copied(world) == ends
 
 
 @pytest.mark.parametrize(

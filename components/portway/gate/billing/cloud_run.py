@@ -24,6 +24,7 @@ from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
 from portway.pricing.money import SECONDS_PER_MONTH
 
 _GPU: Final = "nvidia.com/gpu"
+_SCHEDULE: Final = "gcp:cloudscheduler/job:Job"
 _LATER: Final = "is known only after deployment; make it a literal"
 
 
@@ -80,13 +81,16 @@ def worker_pool(
 
 
 def job(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) -> Iterator[Meter]:
-    """A job: every task, every retry, each as long as it may last, as often as is assumed."""
-    del stack
+    """A job: every task, every retry, each as long as it may last, as often as is assumed.
+
+    A job with an execution token runs when it is deployed, and nothing else runs it where the stack
+    has no schedule.
+    """
     shape = _shape(resource, "template.template")
     tasks = whole(resource, "template.taskCount", 1)
     tries = 1 + whole(resource, "template.template.maxRetries", given["retries"])
     longest = _seconds(resource, "template.template.timeout", given["timeout_seconds"])
-    runs = Decimal(given["runs"])
+    runs = Decimal(given["runs_at_deployment" if _runs_at_deployment(resource, stack) else "runs"])
     seconds = tasks * tries * longest * runs
     where = region(resource)
     said = (
@@ -97,6 +101,13 @@ def job(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) -> It
         if part.units:
             amount = part.units * seconds
             yield Fixed(resource.name, part.item, part.sku, where, amount, assumed=said)
+
+
+def _runs_at_deployment(resource: Resource, stack: Stack | None) -> bool:
+    paths = ("runExecutionToken", "startExecutionToken")
+    if stack is None or not any(known(resource, path) for path in paths):
+        return False
+    return not any(other.type == _SCHEDULE for other in stack.resources)
 
 
 def _by_instance(

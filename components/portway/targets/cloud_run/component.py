@@ -17,6 +17,7 @@ from portway.targets.cloud_run.shared_resources import (
     secret_volume,
 )
 from portway.targets.cloud_run.watching_resources import log_homes, signals, uptime_checks
+from portway.targets.cloud_run.weights_resources import weights
 
 TYPE = "portway:index:CloudRunService"
 
@@ -45,7 +46,8 @@ class CloudRunService(pulumi.ComponentResource):
             for planned in plan.key_secrets
             for made in secret(f"{name}-keys", plan, planned, document, member, self._child)
         ]
-        needed += [*code(name, plan, member, self._child), image_mirror(name, plan, self._child)]
+        ours = [*code(name, plan, member, self._child), image_mirror(name, plan, self._child)]
+        needed += [*ours, *weights(name, plan, member, ours, self._child)]
         needed += [
             bucket_reader(f"{name}-weights-reader-{number}", bucket, member, self._child)
             for number, bucket in enumerate(plan.weight_buckets, start=1)

@@ -75,13 +75,13 @@ def runtime(
 
 
 def engine(
-    spec: InferenceServiceSpec, model: Model, registry: str, options: CloudRunOptions
+    spec: InferenceServiceSpec, model: Model, registry: str, options: CloudRunOptions, bucket: str
 ) -> Container:
-    """vLLM, with the GPU."""
+    """vLLM, with the GPU; ``bucket`` holds its weights."""
     return Container(
         name="vllm",
         image=image("vllm").reference(registry),
-        args=_engine_args(spec, model, options),
+        args=_engine_args(spec, model, options, bucket),
         env={
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "VLLM_NO_USAGE_STATS": "1",
@@ -107,15 +107,15 @@ def engine(
             timeout_seconds=10,
             failure_threshold=10,
         ),
-        mounts={mount.volume: weights.MOUNT for mount in weights.mounts(options)},
+        mounts={mount.volume: weights.MOUNT for mount in weights.mounts(options, bucket)},
     )
 
 
 def _engine_args(
-    spec: InferenceServiceSpec, model: Model, options: CloudRunOptions
+    spec: InferenceServiceSpec, model: Model, options: CloudRunOptions, bucket: str
 ) -> tuple[str, ...]:
     return (
-        *weights.arguments(model, options),
+        *weights.arguments(model, options, bucket),
         "--served-model-name", model.id,
         "--port", str(ENGINE_PORT),
         "--max-model-len", str(model.context_tokens),

@@ -16,6 +16,13 @@ FACTS: Final[Mapping[str, ResourceFacts]] = {
         model_routes=("template.containers[].envs[].value", "template.containers[].args"),
         replicas=("multiRegionSettings.regions",),
     ),
+    "gcp:cloudrunv2/job:Job": ResourceFacts(
+        region=("location",),
+        model_routes=(
+            "template.template.containers[].envs[].value",
+            "template.template.containers[].args",
+        ),
+    ),
     "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": ResourceFacts(
         region=("location",), is_billed=False
     ),

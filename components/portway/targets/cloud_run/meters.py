@@ -11,7 +11,7 @@ from portway.target import Plan
 from portway.targets.cloud_run import shared_meters
 from portway.targets.cloud_run.door_meters import door_meters
 from portway.targets.cloud_run.door_shapes import CloudRunDoorPlan
-from portway.targets.cloud_run.shapes import CloudRunPlan, Container
+from portway.targets.cloud_run.shapes import CloudRunPlan, Container, WeightsCopy
 from portway.targets.cloud_run.weights import START_SECONDS, STREAMED_START_SECONDS, STREAMER
 
 IDLE_SECONDS: Final = 600
@@ -114,7 +114,26 @@ def _beside(plan: CloudRunPlan) -> Iterator[Meter]:
             f"weights-reader-{number}", "permission",
             f"permissions cost nothing; the storage of {bucket} is billed where it was made",
         )  # fmt: skip
+    for planned in plan.weights_copies:
+        yield from _weights(plan, planned)
     yield from shared_meters.callers(plan)
+
+
+def _weights(plan: CloudRunPlan, planned: WeightsCopy) -> Iterator[Meter]:
+    """The bucket of weights, and one run of the job that fills it."""
+    held = Decimal(planned.stored_mib) / 1024
+    yield Fixed("weights", "storage", "storage", plan.region, held)
+    for name in ("copier-code", "copier-weights", "weights-reader"):
+        yield NoCharge(name, "permission", shared_meters.FREE_PERMISSION)
+    yield NoCharge("copier", "service account", "service accounts cost nothing")
+    seconds = Decimal(planned.timeout_seconds * (1 + planned.retries))
+    said = (
+        f"the job runs once a month, with {planned.retries} retry, each time as long as its timeout of "
+        f"{planned.timeout_seconds} s"
+    )
+    for item, unit in (("cpu", "cpu"), ("memory", "memory")):
+        amount = _quantity(planned.limits[unit]) * seconds
+        yield Fixed("weights", f"copy, {item}", item, plan.region, amount, assumed=said)
 
 
 def _meter(plan: CloudRunPlan) -> Iterator[Meter]:

@@ -128,8 +128,3 @@ def notes(options: CloudRunOptions) -> Iterator[str]:
         f"everything that leaves an instance goes through {given.subnetwork}: switch Private Google "
         "Access on there, or neither secrets nor buckets can be read"
     )
-    if options.weights is None:
-        yield (
-            "the weights come from the public hub through that network, which needs Cloud NAT for it; with "
-            "placement.options.weights no way to the internet is needed"
-        )

@@ -14,13 +14,19 @@ def _as_tuple(value: object) -> object:
 
 
 class Weights(Frozen):
-    """A bucket that holds the model's files, put there before the first deployment."""
+    """The bucket that holds the model's files, and how they are read."""
 
-    bucket: Annotated[str, Field(description="name of the bucket, in the service's region")]
+    bucket: Annotated[
+        str | None,
+        Field(
+            description="name of a bucket in the service's region that holds them already; without, the "
+            "stack makes one and fills it from the public hub when it is deployed"
+        ),
+    ] = None
     path: Annotated[
         str | None,
         Field(
-            description="folder in the bucket; it ends with the revision that the catalogue pins. "
+            description="folder in that bucket; it ends with the revision that the catalogue pins. "
             "<repository>/<revision> without"
         ),
     ] = None
@@ -87,9 +93,8 @@ class CloudRunOptions(Frozen):
     cpu: Annotated[int, Field(description="vCPU of the model container: 4, 6 or 8")] = 8
     memory_gib: Annotated[int, Field(description="memory of the model container in GiB")] = 32
     weights: Annotated[
-        Weights | None,
-        Field(description="bucket that the weights are read from; the public hub without"),
-    ] = None
+        Weights, Field(description="bucket that the weights are read from, and how")
+    ] = Weights()
     network: Annotated[
         Network | None, Field(description="network that the instances send through")
     ] = None

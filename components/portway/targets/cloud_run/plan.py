@@ -12,7 +12,14 @@ from portway.naming import Names
 from portway.options import read_options
 from portway.spec import InferenceServiceSpec
 from portway.target import MeterPlan, Placement
-from portway.targets.cloud_run import guards, network, refusals, watching, weights
+from portway.targets.cloud_run import (
+    guards,
+    network,
+    refusals,
+    watching,
+    weights,
+    weights_bucket,
+)
 from portway.targets.cloud_run.containers import KEYS_FILE, engine, runtime, startup_seconds
 from portway.targets.cloud_run.options import CloudRunOptions
 from portway.targets.cloud_run.shapes import (
@@ -22,6 +29,7 @@ from portway.targets.cloud_run.shapes import (
     KeySecret,
     RuntimeCode,
     SecretMount,
+    WeightsCopy,
 )
 
 TARGET_NAME: Final = "cloud-run"
@@ -41,7 +49,7 @@ def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> Clou
     reasons = [*problems, *refusals.of_placement(model, placement)]
     reasons += without_a_meter(spec, limits_of_use(spec))
     if options is not None:
-        reasons += refusals.of_options(spec, model, options)
+        reasons += refusals.of_options(spec, options)
         reasons += weights.refusals(model, options)
         reasons += network.refusals(spec, placement, options)
         reasons += guards.refusals(spec, options)
@@ -80,6 +88,7 @@ def _plan(
         code=code,
         image_repository=names.physical("images"),
         weight_buckets=weights.buckets(options),
+        weights_copies=_copies(model, placement, names, options),
         invokers=_invokers(options, has_keys=has_keys),
         invoker_iam_disabled=not options.invoker_check,
         ingress=network.ingress(spec, options),
@@ -95,7 +104,7 @@ def _plan(
         accelerator=L4.name,
         gpu_zonal_redundancy_disabled=not options.gpu_zonal_redundancy,
         containers=_containers(spec, model, placement, options),
-        bucket_mounts=(BucketMount(volume="code", bucket=code.bucket), *weights.mounts(options)),
+        bucket_mounts=_bucket_mounts(names, project, options),
         secret_mounts=_secret_mounts(secrets),
         meter_stores=() if meter is None else (guards.meter_store(names, project, region),),
         budgets=guards.budgets(spec, options, names),
@@ -130,14 +139,33 @@ def _containers(
 ) -> tuple[Container, Container]:
     names = Names(spec.name, placement.environment)
     project = placement.settings["gcp:project"]
-    registry = f"{placement.region}-docker.pkg.dev/{project}/{names.physical('images')}"
+    registry, held_in = _registry(names, placement), weights_bucket.bucket(names, project, options)
     meter = limits_of_use(spec)
     counted = {} if meter is None else _metered(meter, names, project, model)
     code, secrets = _code(names, project), _secrets(spec, names, placement.region)
     return (
         runtime(spec, model, registry, code, secrets, counted),
-        engine(spec, model, registry, options),
+        engine(spec, model, registry, options, held_in),
     )
+
+
+def _copies(
+    model: Model, placement: Placement, names: Names, options: CloudRunOptions
+) -> tuple[WeightsCopy, ...]:
+    project = placement.settings["gcp:project"]
+    registry, code = _registry(names, placement), _code(names, project)
+    return weights_bucket.copies(model, names, project, registry, code, options)
+
+
+def _bucket_mounts(names: Names, project: str, options: CloudRunOptions) -> tuple[BucketMount, ...]:
+    code = BucketMount(volume="code", bucket=_code(names, project).bucket)
+    return (code, *weights.mounts(options, weights_bucket.bucket(names, project, options)))
+
+
+def _registry(names: Names, placement: Placement) -> str:
+    """The mirror of Docker Hub in the region."""
+    project = placement.settings["gcp:project"]
+    return f"{placement.region}-docker.pkg.dev/{project}/{names.physical('images')}"
 
 
 def _invokers(options: CloudRunOptions, *, has_keys: bool) -> tuple[str, ...]:
@@ -183,7 +211,9 @@ def _notes(
         )
     if spec.scaling.min == 0:
         yield _cold_start_note(spec, options)
-    yield from weights.notes(model, options)
+    names = Names(spec.name, placement.environment)
+    held_in = weights_bucket.bucket(names, placement.settings["gcp:project"], options)
+    yield from weights.notes(model, options, held_in)
     yield from network.notes(options)
     yield from guards.notes(spec, options)
     yield from watching.notes(spec, options)

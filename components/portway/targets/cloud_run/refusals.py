@@ -20,10 +20,6 @@ MEMORY_GIB: Final[Mapping[int, tuple[int, int]]] = {4: (16, 16), 6: (16, 24), 8:
 """GiB by vCPU beside an L4: its minimum of 4 vCPU and 16 GiB crossed with Cloud Run's table of CPU
 and memory (Configure CPU limits for services; GPU support for services; read 2026-11-21)."""
 
-HOST_MEMORY_GIB: Final = 5
-"""What vLLM itself holds of host memory. Cloud Run's file system is memory too, so that downloaded
-weights count against the same limit (Configure memory limits: "writing files to the file system")."""
-
 RUNTIME_VCPU: Final = Decimal(1)
 RUNTIME_GIB: Final = Decimal("0.5")
 """Limits of the runtime's container, which every instance has beside the model's."""
@@ -32,7 +28,6 @@ _PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _MEMBER: Final = re.compile(
     r"((user|serviceAccount|group|domain):[^\s:]+|principal(Set)?://iam\.googleapis\.com/\S+)"
 )
-_GIB_PER_GB: Final = 10**9 / 2**30
 
 
 @cache
@@ -79,9 +74,7 @@ def of_placement(model: Model, placement: Placement) -> Iterator[Problem]:
         )
 
 
-def of_options(
-    spec: InferenceServiceSpec, model: Model, options: CloudRunOptions
-) -> Iterator[Problem]:
+def of_options(spec: InferenceServiceSpec, options: CloudRunOptions) -> Iterator[Problem]:
     """Reasons that lie in the options, alone or together with the spec."""
     if options.cpu not in MEMORY_GIB:
         yield Problem(
@@ -89,7 +82,7 @@ def of_options(
             f"is {options.cpu}; beside an L4 Cloud Run sells 4, 6 or 8 vCPU, choose one of them",
         )
     else:
-        yield from _memory_refusals(model, options)
+        yield from _memory_refusals(options)
     yield from _quota_refusals(spec, options)
     if not options.invoker_check and spec.access.auth == "iam":
         yield Problem(
@@ -137,21 +130,12 @@ def what_one_instance_takes(options: CloudRunOptions) -> Mapping[str, Decimal]:
     }
 
 
-def _memory_refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem]:
+def _memory_refusals(options: CloudRunOptions) -> Iterator[Problem]:
     low, high = MEMORY_GIB[options.cpu]
     span = f"{low} GiB" if low == high else f"{low} to {high} GiB"
-    downloaded = options.weights is None
-    needed = HOST_MEMORY_GIB + (float(model.weights_gb) * _GIB_PER_GB if downloaded else 0)
     if not low <= options.memory_gib <= high:
         yield Problem(
             "placement.options.memory_gib",
             f"is {options.memory_gib}; with {options.cpu} vCPU beside an L4 Cloud Run sells {span}, "
             "choose a value in it or another cpu",
-        )
-    elif options.memory_gib < needed and why_too_large(model, L4) is None:
-        yield Problem(
-            "placement.options.memory_gib",
-            f"is {options.memory_gib}; {model.id} needs {needed:.1f} GiB, because downloaded weights "
-            f"({model.weights_gb} GB) lie in memory on Cloud Run beside {HOST_MEMORY_GIB} GiB for "
-            "vLLM; use cpu 8 and memory_gib 32, or read them from a bucket (placement.options.weights)",
         )

@@ -65,6 +65,33 @@ class BucketMount(Frozen):
     options: tuple[str, ...] = ()
 
 
+class WeightsCopy(Frozen):
+    """A bucket of weights, and the job that fills it once.
+
+    Attributes:
+        stored_mib: what the bucket will hold.
+        job: of at most 49 characters; with ``token`` it names the execution.
+        token: another one is another execution, which a deployment then waits for.
+        account_id: of the service account that may write this one bucket.
+        mounts: mount path by volume name.
+        timeout_seconds: how long one attempt may take; ``retries`` more may follow it.
+    """
+
+    bucket: str
+    stored_mib: int
+    job: str
+    token: str
+    account_id: str
+    image: str
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    env: Mapping[str, str]
+    limits: Mapping[str, str]
+    mounts: Mapping[str, str]
+    timeout_seconds: int
+    retries: int
+
+
 class Interface(Frozen):
     """The network that instances send through: Direct VPC egress.
 
@@ -207,6 +234,7 @@ class CloudRunPlan(Plan):
         key_secrets: one with ``auth: api-key``, none with ``auth: iam``.
         image_repository: remote repository that mirrors Docker Hub in the region.
         weight_buckets: buckets of others that the service may read.
+        weights_copies: one where the stack has a bucket of weights of its own, else none.
         invokers: IAM members with ``roles/run.invoker``.
         invoker_iam_disabled: Google checks no caller at all; the runtime does.
         hostname: of the load balancer in front; None where the service's own URL answers.
@@ -231,6 +259,7 @@ class CloudRunPlan(Plan):
     code: RuntimeCode
     image_repository: str
     weight_buckets: tuple[str, ...]
+    weights_copies: tuple[WeightsCopy, ...]
     invokers: tuple[str, ...]
     invoker_iam_disabled: bool
     ingress: str

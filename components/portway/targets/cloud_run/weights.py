@@ -1,4 +1,4 @@
-"""Where vLLM takes the weights from: the public hub, or a bucket inside the boundary. Pure."""
+"""Where vLLM takes the weights from: a bucket of the region, and never the public hub. Pure."""
 
 import json
 import re
@@ -17,12 +17,11 @@ STREAM_THREADS: Final = 16
 STREAM_BUFFER_GIB: Final = 4
 """Memory that the Run:ai streamer reads into; without a limit it takes 40 GB."""
 
-HUB_SECONDS_PER_GB: Final = 40
 MOUNT_SECONDS_PER_GB: Final = 20
 STREAM_SECONDS_PER_GB: Final = 10
-"""A generous reading: the hub at 200 Mbit/s, one file after another through Cloud Storage FUSE at
-400 Mbit/s, and in parallel at 800 Mbit/s, less than the 1 Gbit/s that Google names for one instance
-behind Direct VPC egress."""
+"""A generous reading: one file after another through Cloud Storage FUSE at 400 Mbit/s, and in
+parallel at 800 Mbit/s, less than the 1 Gbit/s that Google names for one instance behind Direct VPC
+egress."""
 
 START_SECONDS: Final = 433
 """Llama 3.1 8B with vLLM on one L4, weights from the hub (accelerated-platforms, Google's docs)."""
@@ -31,7 +30,6 @@ STREAMED_START_SECONDS: Final = 271
 """Gemma 4 31B with vLLM on Cloud Run, 58 GiB of weights by the Run:ai streamer from a bucket of the
 region: a published log. Nothing that one L4 holds is larger."""
 
-HUB: Final = "huggingface.co"
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _PATH: Final = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9_.]*(/[A-Za-z0-9_][-A-Za-z0-9_.]*)*")
 _HARMONY: Final = ("--tool-call-parser", "openai")
@@ -40,19 +38,18 @@ _HARMONY: Final = ("--tool-call-parser", "openai")
 def refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem]:
     """What is wrong with ``placement.options.weights``."""
     where, given = "placement.options.weights", options.weights
-    if given is None:
-        return
-    if not _BUCKET.fullmatch(given.bucket) or given.bucket.startswith("goog"):
+    if given.bucket is not None:
+        yield from _bucket_refusals(f"{where}.bucket", given.bucket)
+    elif given.path is not None:
         yield Problem(
-            f"{where}.bucket",
-            f"is {given.bucket!r}; write the bucket's name alone, such as acme-models: 3 to 63 "
-            "lower-case letters, digits, hyphens, dots and underscores, without gs://",
+            f"{where}.path",
+            f"is {given.path!r}, a folder of no bucket; name {where}.bucket too, or leave both to the stack",
         )
     path = given.path
     if path is not None and not _PATH.fullmatch(path):
         yield Problem(
             f"{where}.path",
-            f"is {path!r}; write a folder of the bucket, such as {_folder(model)}, without a slash "
+            f"is {path!r}; write a folder of the bucket, such as {folder(model)}, without a slash "
             "at either end",
         )
     elif path is not None and model.revision and path.rpartition("/")[2] != model.revision:
@@ -63,6 +60,15 @@ def refusals(model: Model, options: CloudRunOptions) -> Iterator[Problem]:
         )
     if given.load == "stream":
         yield from _stream_refusals(model)
+
+
+def _bucket_refusals(where: str, bucket: str) -> Iterator[Problem]:
+    if not _BUCKET.fullmatch(bucket) or bucket.startswith("goog"):
+        yield Problem(
+            where,
+            f"is {bucket!r}; write the bucket's name alone, such as acme-models: 3 to 63 "
+            "lower-case letters, digits, hyphens, dots and underscores, without gs://",
+        )
 
 
 def _stream_refusals(model: Model) -> Iterator[Problem]:
@@ -81,51 +87,45 @@ def _stream_refusals(model: Model) -> Iterator[Problem]:
         )
 
 
-def arguments(model: Model, options: CloudRunOptions) -> tuple[str, ...]:
-    """What vLLM is told of the weights: where they are, their revision, how they are read."""
+def arguments(model: Model, options: CloudRunOptions, bucket: str) -> tuple[str, ...]:
+    """What vLLM is told of the weights: where they are, and how they are read."""
     given = options.weights
-    if given is None:
-        return ("--model", model.weights, "--revision", str(model.revision))
-    folder = given.path or _folder(model)
+    held = given.path or folder(model)
     if given.load == "mount":
-        return ("--model", f"{MOUNT}/{folder}")
+        return ("--model", f"{MOUNT}/{held}")
     read = {"concurrency": STREAM_THREADS, "memory_limit": STREAM_BUFFER_GIB * 2**30}
     return (
-        "--model", f"gs://{given.bucket}/{folder}",
+        "--model", f"gs://{bucket}/{held}",
         "--load-format", STREAMER,
         "--model-loader-extra-config", json.dumps(read, separators=(",", ":")),
     )  # fmt: skip
 
 
 def environment(model: Model, options: CloudRunOptions) -> Mapping[str, str]:
-    """With a bucket nothing is asked of the public hub, nor of OpenAI's server of vocabularies."""
-    given = options.weights
-    if given is None:
-        return {}
+    """Nothing is asked of the public hub, nor of OpenAI's server of vocabularies."""
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    if not _is_harmony(model):
+    if not vocabularies(model):
         return offline
-    return {**offline, "TIKTOKEN_ENCODINGS_BASE": f"{MOUNT}/{given.path or _folder(model)}"}
+    held = options.weights.path or folder(model)
+    return {**offline, "TIKTOKEN_ENCODINGS_BASE": f"{MOUNT}/{held}"}
 
 
-def mounts(options: CloudRunOptions) -> tuple[BucketMount, ...]:
+def mounts(options: CloudRunOptions, bucket: str) -> tuple[BucketMount, ...]:
     """The bucket as a volume, where it is mounted."""
-    given = options.weights
-    if given is None or given.load != "mount":
+    if options.weights.load != "mount":
         return ()
-    return (BucketMount(volume=VOLUME, bucket=given.bucket, options=("implicit-dirs",)),)
+    return (BucketMount(volume=VOLUME, bucket=bucket, options=("implicit-dirs",)),)
 
 
 def buckets(options: CloudRunOptions) -> tuple[str, ...]:
     """Buckets of others that the service must be allowed to read."""
-    return () if options.weights is None else (options.weights.bucket,)
+    return () if options.weights.bucket is None else (options.weights.bucket,)
 
 
 def seconds_per_gb(options: CloudRunOptions) -> int:
     """How long a GB of weights may take to read, in seconds, before a start is given up."""
-    if options.weights is None:
-        return HUB_SECONDS_PER_GB
-    return MOUNT_SECONDS_PER_GB if options.weights.load == "mount" else STREAM_SECONDS_PER_GB
+    is_mounted = options.weights.load == "mount"
+    return MOUNT_SECONDS_PER_GB if is_mounted else STREAM_SECONDS_PER_GB
 
 
 def start_seconds(options: CloudRunOptions) -> int:
@@ -133,34 +133,45 @@ def start_seconds(options: CloudRunOptions) -> int:
 
     A mounted bucket is not known to start sooner than the hub; a parallel reading is.
     """
-    is_streamed = options.weights is not None and options.weights.load == "stream"
-    return STREAMED_START_SECONDS if is_streamed else START_SECONDS
+    return STREAMED_START_SECONDS if options.weights.load == "stream" else START_SECONDS
 
 
-def notes(model: Model, options: CloudRunOptions) -> Iterator[str]:
+def notes(model: Model, options: CloudRunOptions, bucket: str) -> Iterator[str]:
     """What depends on where the weights are."""
-    given = options.weights
-    if given is None:
+    held = options.weights.path or folder(model)
+    if options.weights.bucket is None:
         yield (
-            f"the weights come from the public hub {HUB} at each start of an instance, by pinned commit: "
-            "slow, and no instance starts while the hub is away; name placement.options.weights, a bucket "
-            "of the region that holds them"
+            f"before the service starts for the first time, a job copies {model.weights_gb} GB of weights from "
+            f"the public hub into the stack's own bucket {bucket}, by pinned commit; no instance asks "
+            "anything public"
         )
         return
     yield (
-        f"the bucket {given.bucket} must hold {given.path or _folder(model)} before the first "
+        f"the bucket {bucket} must hold {held} before the first "
         "deployment, in the service's region (the residency pack asks for it under buckets); its storage "
         "is billed where it was made"
     )
-    if _is_harmony(model):
+    if vocabularies(model):
         yield (
-            f"{model.id} reads o200k_base.tiktoken and cl100k_base.tiktoken from the folder of its weights: "
+            f"{model.id} reads {' and '.join(vocabularies(model))} from the folder of its weights: "
             "put them there too, or vLLM does not start"
         )
 
 
-def _folder(model: Model) -> str:
+def folder(model: Model) -> str:
+    """Where the files of a model are in a bucket, unless somebody says otherwise."""
     return f"{model.weights}/{model.revision}"
+
+
+def weights_format(model: Model) -> str:
+    """Of the two in which a repository may hold the same weights: ``mistral`` or ``safetensors``."""
+    pairs = zip(model.vllm, model.vllm[1:], strict=False)
+    return "mistral" if ("--load-format", "mistral") in pairs else "safetensors"
+
+
+def vocabularies(model: Model) -> tuple[str, ...]:
+    """OpenAI's files that vLLM reads beside the weights, of a model that needs them."""
+    return ("o200k_base.tiktoken", "cl100k_base.tiktoken") if _is_harmony(model) else ()
 
 
 def _is_harmony(model: Model) -> bool:

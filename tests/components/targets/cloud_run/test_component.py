@@ -18,7 +18,7 @@ def test_a_service_waits_for_all_that_it_reads() -> None:
     made = run()
     assert set(made.one(SERVICE).depends_on) == {
         "chat-identity", "chat-keys", "chat-keys-reader", "chat-code", "chat-code-reader",
-        "chat-images",
+        "chat-images", "chat-weights", "chat-weights-reader",
     }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_iam_auth_makes_no_key_and_lets_only_the_listed_in() -> None:
     assert made.of("gcp:secretmanager/secret:Secret") == ()
     assert made.of("gcp:secretmanager/secretIamMember:SecretIamMember") == ()
     volumes = made.one(SERVICE).inputs["template"]["volumes"]
-    assert [volume["name"] for volume in volumes] == ["code"]
+    assert [volume["name"] for volume in volumes] == ["code", "models"]
 
 
 def test_what_the_vendor_would_default_is_sent() -> None:

@@ -1,6 +1,7 @@
 """Where the weights of a service on Cloud Run come from, and what follows from it."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from portway.models import catalogue, find
 from portway.pricing.meter import Held
 from portway.registry import load_target
 from portway.targets.cloud_run.shapes import BucketMount, CloudRunPlan, Container
-from support import builders
+from support import builders, golden
 
 QWEN = find("qwen3-8b")
 FOLDER = f"{QWEN.weights}/{QWEN.revision}"
@@ -59,12 +60,72 @@ def test_a_streamed_bucket_is_read_in_parallel_within_a_bounded_buffer() -> None
     assert len(planned(**STREAMED).bucket_mounts) == 1
 
 
-def test_the_hub_is_said_in_the_notes_and_asked_for_the_pinned_commit() -> None:
+def test_a_stack_has_a_bucket_of_its_own_and_asks_the_hub_for_the_pinned_commit_once() -> None:
     plan = planned()
-    assert any(note.startswith("the weights come from the public hub") for note in plan.notes)
-    assert engine(plan).args[:4] == ("--model", QWEN.weights, "--revision", QWEN.revision)
-    assert not OFFLINE.items() & engine(plan).env.items()
+    (copy,) = plan.weights_copies
+    assert json.loads(copy.env["PORTWAY_COPY_WEIGHTS"]) == {
+        "repository": QWEN.weights,
+        "revision": QWEN.revision,
+        "bucket": copy.bucket,
+        "folder": FOLDER,
+        "format": "safetensors",
+        "vocabularies": [],
+    }
+    assert (copy.stored_mib, copy.timeout_seconds, copy.retries) == (15622, 1260, 1)
+    assert plan.bucket_mounts[1].bucket == copy.bucket
+    assert engine(plan).args[:3] == ("--model", f"/models/{FOLDER}", "--served-model-name")
+    assert OFFLINE.items() <= engine(plan).env.items()
     assert plan.weight_buckets == ()
+    assert any(
+        copy.bucket in note and "no instance asks anything public" in note for note in plan.notes
+    )
+
+
+def test_a_bucket_that_is_named_is_not_copied_into() -> None:
+    assert planned(**MOUNTED).weights_copies == planned(**STREAMED).weights_copies == ()
+
+
+def test_the_stacks_own_bucket_can_be_read_in_parallel_too() -> None:
+    plan = planned(weights={"load": "stream"})
+    (copy,) = plan.weights_copies
+    assert engine(plan).args[:2] == ("--model", f"gs://{copy.bucket}/{FOLDER}")
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "beside"),
+    [
+        ("ministral-3-8b", "mistral", []),
+        ("gpt-oss-20b", "safetensors", ["o200k_base.tiktoken", "cl100k_base.tiktoken"]),
+    ],
+)
+def test_what_is_copied_follows_how_the_model_is_loaded(
+    model: str, kind: str, beside: list[str]
+) -> None:
+    (copy,) = planned(model).weights_copies
+    told = json.loads(copy.env["PORTWAY_COPY_WEIGHTS"])
+    assert (told["format"], told["vocabularies"]) == (kind, beside)
+
+
+def test_another_model_is_another_execution_and_nothing_else_is() -> None:
+    tokens = {
+        model: planned(model).weights_copies[0].token for model in ("qwen3-8b", "gpt-oss-20b")
+    }
+    assert len(set(tokens.values())) == 2
+    assert planned(cpu=6, memory_gib=24).weights_copies[0].token == tokens["qwen3-8b"]
+
+
+def test_only_the_copier_may_write_and_it_may_write_that_one_bucket() -> None:
+    made = golden.deployed(planned())
+    roles = {
+        (one.name, one.inputs["role"])
+        for one in made.of("gcp:storage/bucketIAMMember:BucketIAMMember")
+    }
+    assert roles == {
+        ("chat-code-reader", "roles/storage.objectViewer"),
+        ("chat-copier-code", "roles/storage.objectViewer"),
+        ("chat-copier-weights", "roles/storage.objectUser"),
+        ("chat-weights-reader", "roles/storage.objectViewer"),
+    }
 
 
 @pytest.mark.parametrize("options", [{}, MOUNTED, STREAMED])
@@ -74,7 +135,7 @@ def test_the_same_weights_are_one_identity_wherever_they_lie(options: dict[str, 
 
 def test_the_nearer_the_weights_the_shorter_the_longest_start() -> None:
     budgets = [planned(**options).startup_seconds for options in ({}, MOUNTED, STREAMED)]
-    assert budgets == [960, 630, 470]
+    assert budgets == [630, 630, 470]
 
 
 def test_a_start_with_parallel_reading_is_priced_as_the_shorter_one_that_was_measured() -> None:
@@ -95,8 +156,8 @@ def test_a_service_that_scales_to_zero_says_how_long_its_first_request_waits() -
         plan = builders.plan(spec, builders.placement("cloud-run", options=options))
         return [note for note in plan.notes if note.startswith("the first request after a silence")]
 
-    (hub,), (streamed,) = said(0), said(0, **STREAMED)
-    assert "some 433 s were measured, longer than timeout_seconds" in hub
+    (mounted,), (streamed,) = said(0), said(0, **STREAMED)
+    assert "some 433 s were measured, longer than timeout_seconds" in mounted
     assert "some 271 s were measured);" in streamed
     assert said(1) == []
 
@@ -113,7 +174,18 @@ def test_what_a_start_costs_follows_where_the_weights_lie() -> None:
         assert monthly is not None
         return monthly.expected
 
-    assert expected(**STREAMED) < expected(**MOUNTED) == expected()
+    assert expected(**STREAMED) < expected(**MOUNTED)
+    kept_and_copied = expected() - expected(**MOUNTED)
+    assert kept_and_copied == Decimal("0.31") + Decimal("0.10"), (
+        "15.3 GiB for a month, and one copy"
+    )
+
+
+def test_a_folder_of_no_bucket_is_refused() -> None:
+    assert refused({"path": FOLDER}) == [
+        f"placement.options.weights.path: is {FOLDER!r}, a folder of no bucket; name "
+        "placement.options.weights.bucket too, or leave both to the stack"
+    ]
 
 
 def test_mounted_weights_do_not_lie_in_memory() -> None:

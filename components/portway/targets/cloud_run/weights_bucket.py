@@ -1,0 +1,74 @@
+"""The stack's own bucket of weights, and the job that fills it from the hub at deployment. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import ROUND_CEILING
+from typing import Final
+
+from portway.images import image
+from portway.models import Model
+from portway.naming import Names
+from portway.targets.cloud_run import weights
+from portway.targets.cloud_run.containers import CODE_MOUNT
+from portway.targets.cloud_run.options import CloudRunOptions
+from portway.targets.cloud_run.shapes import RuntimeCode, WeightsCopy
+
+COPY_SECONDS: Final = 600
+COPY_SECONDS_PER_GB: Final = 40
+"""A generous copy: ten minutes until a new permission holds, and the hub at 200 Mbit/s."""
+
+RETRIES: Final = 1
+LIMITS: Final[Mapping[str, str]] = {"cpu": "2", "memory": "1Gi"}
+_TOKEN_DIGITS: Final = 8
+_MIB: Final = 2**20
+
+
+def bucket(names: Names, project: str, options: CloudRunOptions) -> str:
+    """The bucket that the weights are read from: the one that is named, else the stack's own."""
+    return options.weights.bucket or names.in_project("weights", project)
+
+
+def copies(
+    model: Model,
+    names: Names,
+    project: str,
+    registry: str,
+    code: RuntimeCode,
+    options: CloudRunOptions,
+) -> tuple[WeightsCopy, ...]:
+    """The bucket to make and how to fill it; none where another bucket is named."""
+    if options.weights.bucket is not None:
+        return ()
+    told = {
+        "repository": model.weights,
+        "revision": str(model.revision),
+        "bucket": bucket(names, project, options),
+        "folder": weights.folder(model),
+        "format": weights.weights_format(model),
+        "vocabularies": weights.vocabularies(model),
+    }
+    asked = json.dumps(told, sort_keys=True)
+    return (
+        WeightsCopy(
+            bucket=bucket(names, project, options),
+            stored_mib=int((model.weights_gb * 10**9 / _MIB).to_integral_value(ROUND_CEILING)),
+            job=names.physical("weights", limit=49),
+            token=hashlib.sha256(asked.encode()).hexdigest()[:_TOKEN_DIGITS],
+            account_id=names.physical("copy", limit=30),
+            image=image("python").reference(registry),
+            command=("python",),
+            args=(f"{CODE_MOUNT}/{code.object_name}",),
+            env={"PORTWAY_COPY_WEIGHTS": asked, "PYTHONUNBUFFERED": "1"},
+            limits=LIMITS,
+            mounts={"code": CODE_MOUNT},
+            timeout_seconds=_timeout_seconds(model),
+            retries=RETRIES,
+        ),
+    )
+
+
+def _timeout_seconds(model: Model) -> int:
+    """In whole minutes."""
+    seconds = COPY_SECONDS + COPY_SECONDS_PER_GB * float(model.weights_gb)
+    return -int(-seconds // 60) * 60

@@ -1,9 +1,9 @@
 """Cloud Run jobs: an execution for each new token. Rows are written as a plugin writes them."""
 
 import json
+import signal
 import time
-from collections.abc import Generator
-from pathlib import Path
+from collections.abc import Callable, Generator
 from typing import Any
 
 import httpx
@@ -57,6 +57,12 @@ def deploy(
     running: Sandbox, name: str, arguments: list[str], token: str = "aaaa1111", **task: Any
 ) -> tuple[Key, Status]:
     """Create or update the job ``name``; returns its key and how it went."""
+    key = put(running, name, arguments, token, **task)
+    return key, running.cloud.wait(key)
+
+
+def put(running: Sandbox, name: str, arguments: list[str], token: str, **task: Any) -> Key:
+    """Create or update the job ``name``."""
     outer = {"taskCount": task.pop("tasks", 1)}
     container: dict[str, Any] = {
         "name": "copy", "image": PYTHON_IMAGE, "commands": ["python"], "args": arguments,
@@ -72,14 +78,20 @@ def deploy(
         "runExecutionToken": token, "template": {**outer, "template": inner},
     }  # fmt: skip
     id_ = f"projects/acme/locations/europe-west4/jobs/{name}"
-    key = running.cloud.put("gcp", "acme", "gcp:cloudrunv2/job:Job", id_, inputs)
-    return key, running.cloud.wait(key)
+    return running.cloud.put("gcp", "acme", "gcp:cloudrunv2/job:Job", id_, inputs)
 
 
 def said(running: Sandbox, name: str) -> list[dict[str, str]]:
     """What the tasks of the job printed, line by line."""
     log = running.layout.logs / f"cloud-run-job-{name}.log"
     return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def until(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_model_is_copied_from_the_hub_into_the_bucket_once(running: Sandbox) -> None:
@@ -160,12 +172,14 @@ def test_what_was_written_outlives_the_daemon_and_goes_with_its_bucket(running: 
     before = Buckets(running.layout.root).objects("acme-models")
     assert before
     executed = len(said(running, "stays"))
-    running.stop()
+    cut = put(running, "cut", ["-c", f"{SAYS}; import time; time.sleep(1)"], "aaaa1111")
+    log = running.layout.logs / "cloud-run-job-cut.log"
+    until(lambda: log.is_file() and log.read_text())
+    running.stop(signal.SIGKILL)
     running.start()
+    assert running.cloud.wait(cut).ready
+    assert [one["CLOUD_RUN_TASK_ATTEMPT"] for one in said(running, "cut")] == ["0", "0"]
     assert Buckets(running.layout.root).objects("acme-models") == before
     assert len(said(running, "stays")) == executed
     running.cloud.store.delete(Key("gcp", "global", "gcp:storage/bucket:Bucket", "acme-models"))
-    deadline = time.monotonic() + 10
-    while (folder := running.layout.root / "buckets" / "acme-models").exists():
-        assert time.monotonic() < deadline, sorted(Path(folder).iterdir())
-        time.sleep(0.05)
+    until(lambda: not (running.layout.root / "buckets" / "acme-models").exists())

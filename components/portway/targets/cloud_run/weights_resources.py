@@ -90,7 +90,7 @@ def _job(
         project=plan.project,
         location=plan.region,
         labels=plan.labels,
-        # Google takes execution tokens from this stage on
+        # execution tokens are documented for this stage
         launch_stage="BETA",
         deletion_protection=False,
         run_execution_token=planned.token,

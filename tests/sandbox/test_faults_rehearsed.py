@@ -254,6 +254,28 @@ def test_a_start_that_never_gets_ready_or_finds_no_gpu_leaves_the_revision_befor
 
 
 @pytest.mark.long
+def test_a_hub_that_is_away_lets_no_service_be_made_and_the_next_update_goes_on(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    project = start(tmp_path_factory.mktemp("hub") / "project")
+    try:
+        rehearsed = Rehearsed(project)
+        assert rehearsed.pulumi("stack", "init", RUN).code == 0
+        rehearsed.fault("hub-away")
+        first = rehearsed.portway("up", RUN, "--yes", "--no-color", "--", "--skip-preview")
+        assert first.code == 1
+        assert "-task0 failed with message: The container exited with an error." in first.text
+        assert "the weights were not copied into the service's bucket" in first.text
+        assert project.store.all(type=SERVICE) == []
+        rehearsed.mend()
+        assert rehearsed.up(RUN).code == 0
+        assert ask(rehearsed.client(RUN))
+        assert set(rehearsed.made().values()) == {1}
+    finally:
+        stop(project)
+
+
+@pytest.mark.long
 def test_google_refuses_connections_for_ten_seconds_and_the_next_update_is_whole(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

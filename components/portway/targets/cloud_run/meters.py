@@ -128,7 +128,7 @@ def _weights(plan: CloudRunPlan, planned: WeightsCopy) -> Iterator[Meter]:
     yield NoCharge("copier", "service account", "service accounts cost nothing")
     seconds = Decimal(planned.timeout_seconds * (1 + planned.retries))
     said = (
-        f"the job runs once a month, with {planned.retries} retry, each time as long as its timeout of "
+        f"the job runs once a month, with {planned.retries} retries, each time as long as its timeout of "
         f"{planned.timeout_seconds} s"
     )
     for item, unit in (("cpu", "cpu"), ("memory", "memory")):

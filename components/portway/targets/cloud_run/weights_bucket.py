@@ -18,7 +18,9 @@ COPY_SECONDS: Final = 600
 COPY_SECONDS_PER_GB: Final = 40
 """A generous copy: ten minutes until a new permission holds, and the hub at 200 Mbit/s."""
 
-RETRIES: Final = 1
+RETRIES: Final = 2
+"""An execution that failed is not begun again under its name: better that it does not fail."""
+
 LIMITS: Final[Mapping[str, str]] = {"cpu": "2", "memory": "1Gi"}
 _TOKEN_DIGITS: Final = 8
 _MIB: Final = 2**20
@@ -48,24 +50,31 @@ def copies(
         "format": weights.weights_format(model),
         "vocabularies": weights.vocabularies(model),
     }
-    asked = json.dumps(told, sort_keys=True)
-    return (
-        WeightsCopy(
-            bucket=bucket(names, project, options),
-            stored_mib=int((model.weights_gb * 10**9 / _MIB).to_integral_value(ROUND_CEILING)),
-            job=names.physical("weights", limit=49),
-            token=hashlib.sha256(asked.encode()).hexdigest()[:_TOKEN_DIGITS],
-            account_id=names.physical("copy", limit=30),
-            image=image("python").reference(registry),
-            command=("python",),
-            args=(f"{CODE_MOUNT}/{code.object_name}",),
-            env={"PORTWAY_COPY_WEIGHTS": asked, "PYTHONUNBUFFERED": "1"},
-            limits=LIMITS,
-            mounts={"code": CODE_MOUNT},
-            timeout_seconds=_timeout_seconds(model),
-            retries=RETRIES,
-        ),
+    copy = WeightsCopy(
+        bucket=bucket(names, project, options),
+        stored_mib=int((model.weights_gb * 10**9 / _MIB).to_integral_value(ROUND_CEILING)),
+        job=names.physical("weights", limit=49),
+        token="",
+        account_id=names.physical("copy", limit=30),
+        image=image("python").reference(registry),
+        command=("python",),
+        args=(f"{CODE_MOUNT}/{code.object_name}",),
+        env={"PORTWAY_COPY_WEIGHTS": json.dumps(told, sort_keys=True), "PYTHONUNBUFFERED": "1"},
+        limits=LIMITS,
+        mounts={"code": CODE_MOUNT},
+        timeout_seconds=_timeout_seconds(model),
+        retries=RETRIES,
     )
+    return (copy.model_copy(update={"token": _token(copy, names.labels(model.id))}),)
+
+
+def _token(copy: WeightsCopy, labels: Mapping[str, str]) -> str:
+    """Another one for whatever changes of the job: Google refuses to begin an execution twice.
+
+    A run that finds everything there copies nothing.
+    """
+    said = copy.model_dump_json() + json.dumps(dict(labels), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:_TOKEN_DIGITS]
 
 
 def _timeout_seconds(model: Model) -> int:

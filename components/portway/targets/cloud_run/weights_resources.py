@@ -83,15 +83,13 @@ def _job(
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Resource:
     """A job with an execution token is there when the execution has succeeded."""
-    timeouts = pulumi.CustomTimeouts(create="60m", update="60m", delete="20m")
+    timeouts = pulumi.CustomTimeouts(create="90m", update="90m", delete="20m")
     return cloudrunv2.Job(
         f"{prefix}-weights",
         name=planned.job,
         project=plan.project,
         location=plan.region,
         labels=plan.labels,
-        # execution tokens are documented for this stage
-        launch_stage="BETA",
         deletion_protection=False,
         run_execution_token=planned.token,
         template=cloudrunv2.JobTemplateArgs(

@@ -17,7 +17,7 @@ from portway.sandbox.unfinished import stack_files, strays, unsettled
 from support.killing import Started, made_more_than_once, processes_of, until
 from support.sandbox_project import PORTWAY, STACKS, copy_project, portway
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed")]
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed"), pytest.mark.long]
 
 SEED = 20
 # What the tour says right before the kill, the signal, and whether a whole terminal's group gets it.

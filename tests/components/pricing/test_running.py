@@ -38,11 +38,17 @@ def _hours(requests: int, shape: object, pool: Pool) -> float:
     return running(demand(traffic), pool).instance_hours
 
 
-def test_two_hundred_random_profiles_are_within_five_percent_of_the_simulation() -> None:
-    far: list[object] = []
-    for seed, profile in enumerate(profiles(200)):
-        if _off(profile, seed) > 0.05:
-            far.append((seed, profile))
+@pytest.mark.parametrize(
+    ("first", "last"), [(0, 100), pytest.param(100, 200, marks=pytest.mark.long)]
+)
+def test_two_hundred_random_profiles_are_within_five_percent_of_the_simulation(
+    first: int, last: int
+) -> None:
+    far = [
+        (seed, profile)
+        for seed, profile in enumerate(profiles(200))
+        if first <= seed < last and _off(profile, seed) > 0.05
+    ]
     assert far == []
 
 

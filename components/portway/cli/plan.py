@@ -54,7 +54,7 @@ def _branches(value: object) -> Mapping[str, Any] | None:
         return cast("Mapping[str, Any]", value)
     if isinstance(value, list):
         items = cast("list[Any]", value)
-        if any(isinstance(item, dict | list) for item in items):
+        if any(isinstance(item, dict | list) or " " in str(item) for item in items):
             return {_title(item, place): item for place, item in enumerate(items, 1)}
     return None
 

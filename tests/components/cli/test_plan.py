@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 
 from portway.spec.load import load_stack, plan_stack
 from support.command_line import CommandLine
 from support.desk import SPEC, SPEC_FILE, STACK_NAME, Desk
 from support.paper_target import PaperPlan
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_json_is_the_plan_exactly(desk: Desk, portway: CommandLine) -> None:
@@ -51,3 +55,19 @@ def test_a_refusal_is_on_stderr_with_file_and_line(
     ran = portway("plan", STACK_NAME, *flags)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == f"{SPEC_FILE}:3: scaling.max: is more than a desk holds\n"
+
+
+@pytest.mark.parametrize("target", ["cloud-run", "lambda-bedrock", "kubernetes"])
+def test_each_note_has_a_line_of_its_own(
+    target: str, portway: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six sentences in one line were one that nobody could read."""
+    monkeypatch.chdir(ROOT)
+    stack = f"chat.prod.{target}"
+    plan = plan_stack(load_stack(ROOT, stack))
+    ran = portway("plan", stack)
+    lines = [line.strip(" │├└─") for line in ran.out.splitlines()]
+    numbered = [f"{place}  {note}" for place, note in enumerate(plan.notes, 1)]
+    assert numbered
+    begin = lines.index("notes") + 1
+    assert lines[begin : begin + len(numbered)] == numbered

@@ -146,21 +146,29 @@ def test_a_service_without_a_gpu_is_billed_while_it_answers_and_a_little_while_i
     assert abs(instances - 2 * month * Decimal("0.0000265")) < Decimal("0.03")
 
 
+def job(**props: Any) -> dict[str, Any]:
+    limits = {"resources": {"limits": {"cpu": "2", "memory": "4Gi"}}}
+    task = {"timeout": "3600s", "maxRetries": 2, "containers": [limits]}
+    template = {"taskCount": 10, "template": task}
+    return row("gcp:cloudrunv2/job:Job", location="europe-west4", template=template, **props)
+
+
 def test_a_job_counts_every_task_every_retry_and_the_whole_timeout() -> None:
-    job = row(
-        "gcp:cloudrunv2/job:Job",
-        location="europe-west4",
-        template={
-            "taskCount": 10,
-            "template": {
-                "timeout": "3600s",
-                "maxRetries": 2,
-                "containers": [{"resources": {"limits": {"cpu": "2", "memory": "4Gi"}}}],
-            },
-        },
-    )
     # 30 runs of 10 tasks, three times an hour each: 3,240,000 s
-    assert lines(estimate(job)) == {"cpu": ("116.64", "116.64"), "memory": ("25.92", "25.92")}
+    found = lines(estimate(job()))
+    assert found == {"cpu": ("116.64", "116.64"), "memory": ("25.92", "25.92")}
+
+
+@pytest.mark.parametrize("token", ["runExecutionToken", "startExecutionToken"])
+def test_a_job_that_a_deployment_runs_counts_once_unless_a_schedule_could_run_it_too(
+    token: str,
+) -> None:
+    once = job(**{token: "a1b2c3d4"})
+    assert lines(estimate(once)) == {"cpu": ("3.89", "3.89"), "memory": ("0.86", "0.86")}
+    schedule = row(
+        "gcp:cloudscheduler/job:Job", "nightly", schedule="0 3 * * *", region="europe-west4"
+    )
+    assert lines(estimate(once, schedule))["cpu"] == ("116.64", "116.64")
 
 
 def function(**props: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class HubAndBucket:
         breaks: how often an answer with a file's bytes ends in the middle.
         loses: how often an upload answers 503 after half of the piece was kept.
         forbids: how often listing the bucket is forbidden.
+        keeps: whether anything that is uploaded stays.
         wrong: files that arrive with another byte than was listed.
         refuses: the status that the bucket answers a new upload with.
         asked: each request, in order.
@@ -35,6 +36,7 @@ class HubAndBucket:
         self.sessions: dict[str, tuple[str, str, bytearray]] = {}
         self.breaks = self.loses = self.forbids = 0
         self.wrong: set[str] = set()
+        self.keeps = True
         self.refuses: int | None = None
         self.status_of_hub = 200
         self.asked: list[str] = []
@@ -108,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
                 held += data[: len(data) // 2]
                 self._json(503, {"error": {"message": "Backend Error"}})
                 return
-            held += data
+            held += data if self.world.keeps else b""
         if whole != "*" and len(held) == int(whole):
             self.world.objects[name] = (bytes(held), digest)
             self._json(200, {"name": name})

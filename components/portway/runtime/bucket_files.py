@@ -125,10 +125,11 @@ class Bucket:
                 status, headers, answer = self._call("PUT", session, b"", told)
             if status in _OK:
                 return
-            if status != _KEPT:
+            if status != _KEPT or tries > MOST_TRIES:
                 raise self._refused("write", status, answer)
             kept = _RANGE.fullmatch(headers.get("range", ""))
-            done = max(done, int(kept[1]) + 1 if kept else 0)
+            before, done = done, max(done, int(kept[1]) + 1 if kept else 0)
+            tries += done == before
             if done >= end and size is None:
                 return
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -134,8 +134,8 @@ class Hub:
             at = urljoin(at, link[1]) if link else ""
         return tuple(found)
 
-    def read(self, file: SourceFile) -> Iterator[bytes]:
-        """The file's bytes as they arrive; a connection that breaks is taken up where it broke.
+    def read(self, file: SourceFile) -> Generator[bytes, None, None]:
+        """The file's bytes as they arrive; a connection that breaks is taken up where it broke. Close it.
 
         Raises:
             CopyFailed: they do not come.

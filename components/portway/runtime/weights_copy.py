@@ -109,8 +109,9 @@ def copy_all(copy: Copy, hub: Hub, bucket: Bucket) -> tuple[int, int]:
 
     def one(file: SourceFile) -> None:
         if not stopped.is_set():
-            pieces = _while_wanted(hub.read(file), stopped)
-            size = bucket.write(f"{copy.folder}/{file.name}", file, pieces)
+            with closing(hub.read(file)) as pieces:
+                wanted_pieces = _while_wanted(pieces, stopped)
+                size = bucket.write(f"{copy.folder}/{file.name}", file, wanted_pieces)
             write_event("file_copied", file=file.name, bytes=size)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

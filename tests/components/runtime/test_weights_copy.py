@@ -129,6 +129,14 @@ def test_a_piece_of_which_half_arrived_is_sent_from_there(world: HubAndBucket, l
     assert held(world) == {name: FILES[name] for name in WANTED}
 
 
+def test_a_bucket_that_keeps_nothing_is_not_written_to_for_ever(
+    world: HubAndBucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.keeps = False
+    assert copied(world) == 1
+    assert said(capsys, "weights_not_copied")["reason"] == "bucket acme-weights: may not write: 308"
+
+
 def test_a_file_with_a_wrong_byte_is_never_there(
     world: HubAndBucket, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ outputs, keeps secrets secret, and returns computed fields, so that outputs are 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -311,7 +311,7 @@ def _nothing(_name: str, _inputs: Json) -> Json:
 
 
 @contextmanager
-def _own_loop() -> Iterator[asyncio.AbstractEventLoop]:
+def _own_loop() -> Generator[asyncio.AbstractEventLoop]:
     """A loop for this thread: the SDK would make one that nobody closes."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

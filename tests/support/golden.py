@@ -5,6 +5,7 @@ review every line.
 """
 
 import json
+import re
 import sys
 from base64 import b64encode
 from importlib import import_module
@@ -94,16 +95,21 @@ def _shown(created: Created) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value not in ("", [], {}, False)}
 
 
+_EXECUTION = re.compile(r'("(?:token|runExecutionToken)": )"[0-9a-f]{8}"')
+"""What names a job's execution follows the archive that it runs."""
+
+
 def _steady(value: object) -> str:
     """``value`` as JSON that does not move when only the runtime's code does."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     digest = runtime_digest()
     archive = b64encode(runtime_archive().path.read_bytes()).decode()
-    return (
+    steady = (
         text.replace(archive, "<runtime archive, base64>")
         .replace(digest, "<runtime sha256>")
         .replace(digest[:12], "<runtime sha12>")
     )
+    return _EXECUTION.sub(r'\1"<of the job>"', steady)
 
 
 def _rewrite() -> None:

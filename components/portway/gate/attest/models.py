@@ -19,6 +19,11 @@ from portway.residency.profiles import destinations
 
 _TABLE = "hops.json"
 _MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@:-]{0,199}")
+_FOLDER = re.compile(
+    r"(?:[a-z0-9]+:/)?/(?:[^/]+/)*(?P<name>[A-Za-z0-9][\w.-]{0,99}/[A-Za-z0-9][\w.-]{0,99})/[0-9a-f]{40}"
+)
+"""A folder of weights that says which they are: repository and commit are its last three names."""
+
 _OPTION = "--model"
 _IMAGE = re.compile(
     r"(?:.*/)?(?P<name>(?:vllm|text-generation-inference|tgi|sglang|ollama|triton)[\w.-]*)(?:[:@].*)?"
@@ -110,6 +115,9 @@ def _words(value: object) -> list[object]:
 
 def _safe(word: object) -> str:
     """A model's name as it may be written down; whatever has another shape may be a secret."""
+    folder = _FOLDER.fullmatch(word) if isinstance(word, str) else None
+    if folder is not None:
+        return folder["name"]
     is_name = isinstance(word, str) and _MODEL.fullmatch(word) is not None
     return str(word) if is_name else "a model whose name cannot be shown"
 

@@ -16,6 +16,7 @@ from support.attesting import ASSET, LAMBDA, LATER, hops_of, secret, state, stat
 
 EU = boundary(["eu"])
 RUN = "gcp:cloudrunv2/service:Service"
+COMMIT = "b968826d9c46dd6066d109eabc6255188de91218"
 
 
 def kinds(*found: Hop) -> list[str]:
@@ -63,6 +64,9 @@ def test_a_service_with_its_model_in_a_container_serves_it_where_it_is() -> None
         ({"args": ["serve", "--model=Qwen/Qwen3-8B"]}, "Qwen/Qwen3-8B"),
         ({"command": ["vllm", "serve", "--model", "Qwen/Qwen3-8B"]}, "Qwen/Qwen3-8B"),
         ({"image": "docker.io/vllm/vllm-openai:v0.11"}, "vllm-openai"),
+        ({"args": ["--model", f"/models/Qwen/Qwen3-8B/{COMMIT}"]}, "Qwen/Qwen3-8B"),
+        ({"args": [f"--model=gs://acme-models/hub/Qwen/Qwen3-8B/{COMMIT}"]}, "Qwen/Qwen3-8B"),
+        ({"args": ["--model", "/models/current"]}, "a model whose name cannot be shown"),
         ({"args": ["--model", "a b c = hunter2"]}, "a model whose name cannot be shown"),
         ({"args": ["--model", LATER]}, "a model whose name cannot be shown"),
         ({"args": ["--model"], "image": "docker.io/ollama/ollama"}, "ollama"),

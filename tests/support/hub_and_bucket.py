@@ -23,6 +23,7 @@ class HubAndBucket:
         breaks: how often an answer with a file's bytes ends in the middle.
         loses: how often an upload answers 503 after half of the piece was kept.
         forbids: how often listing the bucket is forbidden.
+        lists_bytes: a list of files is answered with what is no JSON, as by a proxy's own page.
         keeps: whether anything that is uploaded stays.
         wrong: files that arrive with another byte than was listed.
         refuses: the status that the bucket answers a new upload with.
@@ -39,6 +40,7 @@ class HubAndBucket:
         self.keeps = True
         self.refuses: int | None = None
         self.status_of_hub = 200
+        self.lists_bytes = False
         self.asked: list[str] = []
         self.url = ""
 
@@ -77,6 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._list(parse_qs(path.query))
         elif self.world.status_of_hub != 200:
             self._json(self.world.status_of_hub, {"error": "no"}, {"x-error-code": "RepoNotFound"})
+        elif self.world.lists_bytes:
+            self._file("tokenizer.json")
         elif path.path.startswith("/api/models/"):
             self._tree(is_second="page=2" in path.query)
         elif "/resolve/" in path.path:

@@ -7,7 +7,7 @@ answers 308 with the range that it keeps; the object is there, whole, with the l
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
 from .google_token import AccessTokens
@@ -37,17 +37,10 @@ def storage_origin() -> Origin:
 class Bucket:
     """One bucket. Thread-safe."""
 
-    def __init__(
-        self,
-        name: str,
-        origin: Origin,
-        tokens: AccessTokens,
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, name: str, origin: Origin, tokens: AccessTokens) -> None:
         self._name = name
         self._origin = origin
         self._tokens = tokens
-        self._pause = pause
 
     def digests(self, prefix: str) -> dict[str, str]:
         """The digest of each object whose name begins with `prefix`; "" where it has none.
@@ -120,7 +113,7 @@ class Bucket:
             status, headers, answer = self._one("PUT", session, data[done - at :], told)
             if status in _AGAIN and tries < MOST_TRIES:
                 tries += 1
-                self._pause(pause_seconds(tries))
+                time.sleep(pause_seconds(tries))
                 told = {"content-range": f"bytes */{whole}"}
                 status, headers, answer = self._call("PUT", session, b"", told)
             if status in _OK:
@@ -145,7 +138,7 @@ class Bucket:
             elif status not in _AGAIN or tries >= MOST_TRIES:
                 return status, told, answer
             tries += 1
-            self._pause(pause_seconds(tries))
+            time.sleep(pause_seconds(tries))
 
     def _one(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]

@@ -8,7 +8,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -104,9 +104,8 @@ def _is_wanted(name: str, weights_format: str) -> bool:
 class Hub:
     """A hub at `address`. Its answers may lead elsewhere, as to the store of large files."""
 
-    def __init__(self, address: str, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, address: str) -> None:
         self._address = address.rstrip("/")
-        self._pause = pause
         self._lock = threading.Lock()
         self._origins: dict[str, Origin] = {}
 
@@ -125,8 +124,11 @@ class Hub:
         at = f"{self._address}/api/models/{quote(repository)}/tree/{quote(revision)}?recursive=true"
         while at:
             with closing(self._asked(at, {})) as reply:
-                listed = as_list(decode(reply.read(_MOST_LISTED_BYTES)))
                 link = _NEXT.search(reply.headers.get("link", ""))
+                try:
+                    listed = as_list(decode(reply.read(_MOST_LISTED_BYTES)))
+                except (OSError, ValueError):
+                    listed = None
             if listed is None:
                 raise CopyFailed(f"{urlsplit(at).netloc} listed no files of {repository}")
             base = f"{self._address}/{quote(repository)}/resolve/{quote(revision)}"
@@ -157,7 +159,7 @@ class Hub:
                         f"{file.name}: the connection broke {tries} times ({type(error).__name__})"
                     )
                     raise CopyFailed(said) from None
-                self._pause(pause_seconds(tries))
+                time.sleep(pause_seconds(tries))
             else:
                 return
 
@@ -177,7 +179,7 @@ class Hub:
             tries += 1
             if not failed.again or tries > MOST_TRIES:
                 raise failed from None
-            self._pause(pause_seconds(tries))
+            time.sleep(pause_seconds(tries))
 
     def _followed(self, url: str, headers: dict[str, str]) -> Reply:
         for _ in range(_MOST_REDIRECTS):

@@ -191,6 +191,16 @@ def test_a_hub_that_is_away_is_told(
     assert said(capsys, "weights_not_copied")["reason"] == "127.0.0.1:1 does not answer (Unreached)"
 
 
+def test_a_hub_that_lists_no_files_is_told(
+    world: HubAndBucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.lists_bytes = True
+    assert copied(world) == 1
+    where = world.url.removeprefix("http://")
+    reason = said(capsys, "weights_not_copied")["reason"]
+    assert reason == f"{where} listed no files of {REPOSITORY}"
+
+
 def test_a_repository_without_safetensors_is_refused() -> None:
     with pytest.raises(CopyFailed, match="no weights as safetensors in the format safetensors"):
         wanted([SourceFile("model.gguf", "http://h/model.gguf", 1, "0" * 64)], "safetensors")

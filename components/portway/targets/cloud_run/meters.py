@@ -131,8 +131,8 @@ def _weights(plan: CloudRunPlan, planned: WeightsCopy) -> Iterator[Meter]:
         f"the job runs once a month, with {planned.retries} retries, each time as long as its timeout of "
         f"{planned.timeout_seconds} s"
     )
-    for item, unit in (("cpu", "cpu"), ("memory", "memory")):
-        amount = _quantity(planned.limits[unit]) * seconds
+    for item in ("cpu", "memory"):
+        amount = _quantity(planned.limits[item]) * seconds
         yield Fixed("weights", f"copy, {item}", item, plan.region, amount, assumed=said)
 
 

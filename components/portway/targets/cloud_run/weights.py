@@ -165,8 +165,7 @@ def folder(model: Model) -> str:
 
 def weights_format(model: Model) -> str:
     """Of the two in which a repository may hold the same weights: ``mistral`` or ``safetensors``."""
-    pairs = zip(model.vllm, model.vllm[1:], strict=False)
-    return "mistral" if ("--load-format", "mistral") in pairs else "safetensors"
+    return "mistral" if _is_told(model, "--load-format", "mistral") else "safetensors"
 
 
 def vocabularies(model: Model) -> tuple[str, ...]:
@@ -175,5 +174,8 @@ def vocabularies(model: Model) -> tuple[str, ...]:
 
 
 def _is_harmony(model: Model) -> bool:
-    pairs = zip(model.vllm, model.vllm[1:], strict=False)
-    return _HARMONY in pairs
+    return _is_told(model, *_HARMONY)
+
+
+def _is_told(model: Model, option: str, value: str) -> bool:
+    return (option, value) in zip(model.vllm, model.vllm[1:], strict=False)

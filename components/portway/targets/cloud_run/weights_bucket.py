@@ -16,7 +16,8 @@ from portway.targets.cloud_run.shapes import RuntimeCode, WeightsCopy
 
 COPY_SECONDS: Final = 600
 COPY_SECONDS_PER_GB: Final = 40
-"""A generous copy: ten minutes until a new permission holds, and the hub at 200 Mbit/s."""
+"""A generous attempt: ten minutes for its start and until a new permission holds, and the hub at
+200 Mbit/s."""
 
 RETRIES: Final = 2
 """An execution that failed is not begun again under its name: better that it does not fail."""
@@ -42,16 +43,17 @@ def copies(
     """The bucket to make and how to fill it; none where another bucket is named."""
     if options.weights.bucket is not None:
         return ()
+    held_in = bucket(names, project, options)
     told = {
         "repository": model.weights,
         "revision": str(model.revision),
-        "bucket": bucket(names, project, options),
+        "bucket": held_in,
         "folder": weights.folder(model),
         "format": weights.weights_format(model),
         "vocabularies": weights.vocabularies(model),
     }
     copy = WeightsCopy(
-        bucket=bucket(names, project, options),
+        bucket=held_in,
         stored_mib=int((model.weights_gb * 10**9 / _MIB).to_integral_value(ROUND_CEILING)),
         job=names.physical("weights", limit=49),
         token="",

@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from portway.sandbox.providers import (
+    google_admission,
     google_gpu,
     google_network,
     google_secrets,
     google_template,
-    type_facts,
 )
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, nested, object_at, objects_at
 from portway.sandbox.providers.cloud import CloudError, Code, Failure, Request
@@ -57,23 +57,11 @@ def admit(cloud: "StoredCloud", deployed: Deployed) -> None:
         CloudError: INVALID_ARGUMENT with one line per violation, or PERMISSION_DENIED for a place or a
             service account that is not there.
     """
-    verb = "updating" if deployed.before else "creating"
-    location = deployed.inputs.get("location")
-    if str(location) not in type_facts.regions("google"):
-        text = f"Permission denied on 'locations/{location}' (or it may not exist)."
-        raise CloudError(
-            Code.PERMISSION_DENIED, f"Error {verb} Job: googleapi: Error 403: {text}, forbidden"
-        )
-    if problems := violations(deployed.inputs):
-        lines = "\n".join(problems)
-        raise CloudError(Code.INVALID_ARGUMENT, f"Error {verb} Job: googleapi: Error 400: {lines}")
-    account = _account(deployed.inputs)
-    if account and not google_secrets.account_exists(cloud, deployed.key.scope, account):
-        text = (
-            f"Error {verb} Job: googleapi: Error 403: Permission 'iam.serviceaccounts.actAs' denied on "
-            f"service account {account} (or it may not exist)., forbidden"
-        )
-        raise CloudError(Code.PERMISSION_DENIED, text)
+
+    def problems() -> list[str]:
+        return violations(deployed.inputs)
+
+    google_admission.admit(cloud, deployed, "Job", problems, _account(deployed.inputs))
 
 
 def flaw(cloud: "StoredCloud", deployed: Deployed) -> str | None:

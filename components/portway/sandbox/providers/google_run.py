@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from portway.sandbox.providers import (
+    google_admission,
     google_gpu,
     google_network,
     google_secrets,
     google_template,
-    type_facts,
 )
 from portway.sandbox.providers.behaviour import Behaviour, Deployed, nested, object_at, objects_at
 from portway.sandbox.providers.cloud import CloudError, Code, Request
@@ -37,25 +37,11 @@ def admit(cloud: "StoredCloud", deployed: Deployed) -> None:
         CloudError: INVALID_ARGUMENT with one line per violation, or PERMISSION_DENIED for a service
             account that is not there.
     """
-    verb = "updating" if deployed.before else "creating"
-    if str(deployed.inputs.get("location")) not in type_facts.regions("google"):
-        text = f"Permission denied on 'locations/{deployed.inputs.get('location')}' (or it may not exist)."
-        raise CloudError(
-            Code.PERMISSION_DENIED, f"Error {verb} Service: googleapi: Error 403: {text}, forbidden"
-        )
-    problems = violations(deployed.inputs)
-    problems = problems or list(google_gpu.over_quota(cloud, deployed))
-    if problems:
-        lines = "\n".join(problems)
-        text = f"Error {verb} Service: googleapi: Error 400: {lines}"
-        raise CloudError(Code.INVALID_ARGUMENT, text)
-    account = _account(deployed)
-    if account and not google_secrets.account_exists(cloud, deployed.key.scope, account):
-        text = (
-            f"Error {verb} Service: googleapi: Error 403: Permission 'iam.serviceaccounts.actAs' denied on "
-            f"service account {account} (or it may not exist)., forbidden"
-        )
-        raise CloudError(Code.PERMISSION_DENIED, text)
+
+    def problems() -> list[str]:
+        return violations(deployed.inputs) or list(google_gpu.over_quota(cloud, deployed))
+
+    google_admission.admit(cloud, deployed, "Service", problems, _account(deployed))
 
 
 def flaw(cloud: "StoredCloud", deployed: Deployed) -> str | None:

@@ -167,6 +167,9 @@ def _scheduler(folder: Folder) -> dict[str, str]:
         "kubeconfig": str(folder.kubeconfig("scheduler")),
         "leader-elect": "false",
         "secure-port": "0",
+        # What it could not write while the API server was away it writes when it looks at the pod again,
+        # and nothing else makes it: 5 minutes by default.
+        "pod-max-in-unschedulable-pods-duration": "10s",
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from portway.sandbox.controlplane.objects import Object, dig, object_at
 
 LOOPBACK = "127.0.0.1"
+ROLLED_OUT = "NewReplicaSetAvailable"
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,7 @@ def deployment_status(obj: Object, progress: Progress) -> Object:
             "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability."
         )
     )
-    conditions.append(
-        _progressing(obj, "True", "NewReplicaSetAvailable", "has successfully progressed.")
-    )
+    conditions.append(_progressing(obj, "True", ROLLED_OUT, "has successfully progressed."))
     reported = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
     counts: Object = dict.fromkeys(reported if wanted else (), wanted)
     return {**status, **counts, "conditions": conditions}
@@ -79,13 +78,18 @@ def group_status(obj: Object, progress: Progress) -> Object:
 
 
 def is_available(deployment: Object) -> bool:
-    """Whether a live Deployment says that its newest generation serves."""
+    """Whether a live Deployment says that its newest generation serves.
+
+    While pods of an earlier one still do, it is available too; that the rollout is over is said by the
+    reason of its progress alone.
+    """
     status = object_at(deployment, "status")
     if status.get("observedGeneration", 0) < (dig(deployment, "metadata", "generation") or 0):
         return False
     conditions = {c["type"]: c for c in status.get("conditions", ())}
-    available = conditions.get("Available", {}).get("status") == "True"
-    return available and conditions.get("Progressing", {}).get("status") == "True"
+    progress = conditions.get("Progressing", {})
+    is_over = (progress.get("status"), progress.get("reason")) == ("True", ROLLED_OUT)
+    return is_over and conditions.get("Available", {}).get("status") == "True"
 
 
 def service_status(obj: Object, port: int | None) -> Object:

@@ -13,6 +13,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from portway.sandbox.controlplane.install import PROVISIONER
 from portway.sandbox.controlplane.nodes import (
@@ -39,6 +40,18 @@ IDLE_SECONDS = 30.0
 AGAIN_SECONDS = 6.0
 """A pod that still finds no node then has lost the one that was made for it to another pod."""
 
+_EXISTS = 409
+
+
+@dataclass(frozen=True)
+class _Order:
+    """A node that is to be, and what it has."""
+
+    pod_uid: str
+    node: Object
+    status: Object
+    publishes_devices: bool
+
 
 class NodePools:
     """The nodes of the cluster."""
@@ -48,6 +61,7 @@ class NodePools:
         self._objects = objects
         self._troubles = Troubles(context.layout, context.store)
         self._asked: dict[str, float] = {}
+        self._orders: dict[str, _Order] = {}
         self._told: set[tuple[str, str]] = set()
         self._idle_since: dict[str, float] = {}
         self._lock = asyncio.Lock()
@@ -55,6 +69,8 @@ class NodePools:
     async def reconcile(self) -> None:
         """Grow for pods that find no node, shrink where nothing runs."""
         async with self._lock:
+            for order in list(self._orders.values()):
+                await self._make(order)
             for pod in self._objects.of("v1", "Pod"):
                 uid = str(dig(pod, "metadata", "uid"))
                 if is_unschedulable(pod) and self._is_due(uid):
@@ -63,6 +79,8 @@ class NodePools:
                 await self._shrink(node)
 
     def _is_due(self, uid: str) -> bool:
+        if any(order.pod_uid == uid for order in self._orders.values()):
+            return False
         return time.monotonic() - self._asked.get(uid, -AGAIN_SECONDS) >= AGAIN_SECONDS
 
     async def _grow(self, pod: Object, uid: str) -> None:
@@ -81,17 +99,33 @@ class NodePools:
             self._asked[uid] = time.monotonic()
             await self._warn(pod, NO_MORE_NODES, str(error))
             return
+        await self._make(_Order(uid, node, status, publishes_devices=claims_devices(pod)))
+
+    async def _make(self, order: _Order) -> None:
+        """Carry ``order`` out; it stays while the server is away, which may have done a part of it."""
+        name = str(dig(order.node, "metadata", "name"))
+        is_again = self._orders.pop(name, None) is not None
         try:
-            made = await self._objects.ask("POST", "/api/v1/nodes", json=node)
-            await self._objects.patch(f"/api/v1/nodes/{dig(made, 'metadata', 'name')}/status", {"status": status})  # fmt: skip
-            if claims_devices(pod):
+            made = await self._made(order.node, is_again=is_again)
+            await self._objects.patch(f"/api/v1/nodes/{name}/status", {"status": order.status})
+            if order.publishes_devices:
                 await self._publish_devices(made)
         except Refused as error:
+            if error.may_pass:
+                self._orders[name] = order
             # 409: it was made for another pod a moment ago; the next look sees it and takes another number
-            if error.code != 409:  # noqa: PLR2004
-                log.warning("no node for %s: %s", dig(pod, "metadata", "name"), error)
+            elif error.code != _EXISTS:
+                log.warning("node %s cannot be made: %s", name, error)
             return
-        self._asked[uid] = time.monotonic()
+        self._asked[order.pod_uid] = time.monotonic()
+
+    async def _made(self, node: Object, *, is_again: bool) -> Object:
+        try:
+            return await self._objects.ask("POST", "/api/v1/nodes", json=node)
+        except Refused as error:
+            if not is_again or error.code != _EXISTS:
+                raise
+        return await self._objects.ask("GET", f"/api/v1/nodes/{dig(node, 'metadata', 'name')}")
 
     def _require_capacity(self) -> None:
         due = self._troubles.due("start", WORKLOAD, "")
@@ -108,7 +142,13 @@ class NodePools:
         }
         published = slice_for(node)
         published["metadata"]["ownerReferences"] = [owner]
-        await self._objects.ask("POST", "/apis/resource.k8s.io/v1/resourceslices", json=published)
+        try:
+            await self._objects.ask(
+                "POST", "/apis/resource.k8s.io/v1/resourceslices", json=published
+            )
+        except Refused as error:
+            if error.code != _EXISTS:
+                raise
 
     async def _shrink(self, node: Object) -> None:
         name = str(dig(node, "metadata", "name"))
@@ -136,7 +176,7 @@ class NodePools:
             str(dig(node, "metadata", "name"))
             for node in self._objects.of("v1", "Node")
             if object_at(node, "metadata", "labels").get(POOL) == pool
-        }
+        } | self._orders.keys()
         free = (n for n in range(self._most) if f"sandbox-{pool}-{n}" not in taken)
         return next(free, None)
 
@@ -152,6 +192,8 @@ class NodePools:
             await self._objects.ask("POST", f"/api/v1/namespaces/{namespace}/events", json=event)
         except Refused as error:
             log.debug("no event for %s: %s", dig(pod, "metadata", "name"), error)
+            if error.may_pass:
+                self._told.discard(told)
 
 
 def pool_of(pod: Object) -> str:

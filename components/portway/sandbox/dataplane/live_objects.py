@@ -45,7 +45,7 @@ WATCHED: Mapping[tuple[str, str], str] = {
 }
 
 
-_UNAVAILABLE = 503
+_UNAVAILABLE, _TOO_MANY, _FAILED = 503, 429, 500
 
 
 class Refused(Exception):
@@ -64,6 +64,11 @@ class Refused(Exception):
     def answered(self) -> bool:
         """Whether the server itself said it, rather than nobody."""
         return self.code != _UNAVAILABLE
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same write may be taken later: nobody answered, or somebody who was not able to."""
+        return self.code == _TOO_MANY or self.code >= _FAILED
 
 
 class LiveObjects:

@@ -15,6 +15,7 @@ from support import kube_objects as kube
 BEGUN = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetCreated", "message": "m"}
 MISSING = {"type": "Available", "status": "False", "reason": "Minimum", "message": "not enough"}
 SERVES = {"type": "Available", "status": "True", "reason": "Minimum", "message": "enough"}
+OVER = {**BEGUN, "reason": "NewReplicaSetAvailable"}
 GIVEN_UP = {"type": "Progressing", "status": "False", "reason": "Deadline", "message": "timed out"}
 
 
@@ -75,10 +76,20 @@ def _pause() -> Callable[[float], bool]:
 
 
 def test_a_controller_that_has_only_begun_serves_nothing_yet() -> None:
-    cluster = Cluster([[BEGUN], [BEGUN], [BEGUN, MISSING], [BEGUN, SERVES]])
+    cluster = Cluster([[BEGUN], [BEGUN], [BEGUN, MISSING], [OVER, SERVES]])
     live = wait_until_live(cluster, kube.deployment(), 30, _pause())  # pyright: ignore[reportArgumentType] - as above
-    assert live["status"]["conditions"] == [BEGUN, SERVES]
+    assert live["status"]["conditions"] == [OVER, SERVES]
     assert cluster.looks == 3
+
+
+def test_a_new_version_is_not_live_while_only_pods_of_the_one_before_serve() -> None:
+    updated = {**BEGUN, "reason": "ReplicaSetUpdated"}
+    cluster = Cluster([[updated, SERVES], [updated, SERVES], [OVER, SERVES]])
+    live = wait_until_live(cluster, kube.deployment(), 30, _pause())  # pyright: ignore[reportArgumentType] - as above
+    assert live["status"]["conditions"] == [OVER, SERVES]
+    first, why = ended(Cluster([[updated, SERVES]]), kube.deployment(), 0.05)
+    assert first == "'chat' timed out waiting to be Ready"
+    assert why == "Minimum number of Pods to consider the application live was not attained"
 
 
 def test_an_image_that_cannot_be_pulled_is_not_waited_for() -> None:
@@ -93,7 +104,7 @@ def test_an_image_that_cannot_be_pulled_is_not_waited_for() -> None:
 def test_a_pod_that_goes_may_make_room_for_one_that_waits() -> None:
     going = pod("old")
     going["metadata"]["deletionTimestamp"] = "now"
-    cluster = Cluster([[BEGUN, MISSING]] * 30 + [[BEGUN, SERVES]], [unpullable(), going])
+    cluster = Cluster([[BEGUN, MISSING]] * 30 + [[OVER, SERVES]], [unpullable(), going])
     wait_until_live(cluster, kube.deployment(), 30, _pause())  # pyright: ignore[reportArgumentType] - as above
 
 

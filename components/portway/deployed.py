@@ -1,4 +1,4 @@
-"""What every target's component does alike: API keys, their document, the outputs of the contract."""
+"""What every target's component does alike: API keys, documents of keys and routes, the contract's outputs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 from pulumi_random import RandomPassword
 
-from portway.target import Deployed
+from portway.target import Deployed, End
 
 KEY_LENGTH = 40
 KEY_PREFIX = "pw-"
@@ -31,6 +31,31 @@ def key_document(keys: Sequence[pulumi.Output[str]]) -> pulumi.Output[str]:
     """The secret text that the runtime reads: every key in it is valid."""
     return pulumi.Output.secret(
         pulumi.Output.all(*keys).apply(lambda found: json.dumps({"keys": found}))
+    )
+
+
+def route_document(
+    ends: Sequence[End], opts: pulumi.ResourceOptions | None = None
+) -> pulumi.Output[str]:
+    """The secret text by which a door sends requests on: weights, and address and key of every end with one.
+
+    Only ends with a weight are looked up: others may be gone.
+    """
+    weights = {end.stack: end.weight for end in ends}
+    found = {end.stack: _looked_up(end.stack, opts) for end in ends if end.weight > 0}
+    return pulumi.Output.secret(
+        pulumi.Output.all(**found).apply(
+            lambda known: json.dumps({"weights": weights, "ends": known}, sort_keys=True)
+        )
+    )
+
+
+def _looked_up(stack: str, opts: pulumi.ResourceOptions | None) -> pulumi.Output[dict[str, str]]:
+    """Address and key of an end, as its own stack has them."""
+    full = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
+    found = pulumi.StackReference(full, opts=opts)
+    return pulumi.Output.all(
+        url=found.require_output("endpoint"), key=found.require_output("apiKey")
     )
 
 

@@ -1,15 +1,41 @@
-"""Kinds of front door that are understood and not made, each with the reason that stands in its way."""
+"""What kinds of front door have in common, and those that are understood and not made, each with its reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from portway.errors import Problem, Refused
 from portway.models import Model
 from portway.spec import InferenceServiceSpec
 from portway.spec.frozen import Frozen
-from portway.target import DoorKind, Placement, Plan
+from portway.target import DoorKind, DoorPlacement, Placement, Plan
 
 _TTL_SECONDS = 60
 _INSTEAD = "Use the kind that stands in front of every end itself and holds their keys"
+
+
+def access_refusals(spec: InferenceServiceSpec) -> Iterator[Problem]:
+    """Why clients could not be let in as the service asks, whatever the door is made of."""
+    if spec.access.auth == "iam":
+        yield Problem(
+            "access.auth",
+            "is iam: every end then wants a request signed for itself, which a door cannot do in the "
+            "client's name; use auth: api-key, or call the ends themselves",
+        )
+    if spec.access.reach == "private":
+        yield Problem(
+            "access.reach",
+            "is private: no end can be reached from a door outside its own network; use reach: "
+            "public, or move without a door",
+        )
+
+
+def most_requests(spec: InferenceServiceSpec) -> int:
+    """Requests that both ends of a move answer at once."""
+    return 2 * spec.scaling.max * spec.scaling.concurrency
+
+
+def identities(door: DoorPlacement) -> str:
+    """The model's identity at every end, so that two that differ are seen."""
+    return " | ".join(dict.fromkeys(end.model_identity for end in door.ends))
 
 
 class NoOptions(Frozen):

@@ -13,6 +13,12 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """Largest request body on every target. AWS Lambda accepts 6 MB with the event's own framing around
 the body (Lambda quotas, invocation payload), Cloud Run 32 MiB over HTTP/1; the smaller one counts."""
 
+ROUTES_FILE: Final = "routes.json"
+"""The file of a door's route document, wherever it is mounted."""
+
+END_GRACE_SECONDS: Final = 15
+"""How much later than an end's runtime a door gives up: an end's platform gives up between them."""
+
 
 def runtime_env(
     spec: InferenceServiceSpec,
@@ -45,4 +51,33 @@ def runtime_env(
         "PORTWAY_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
         "PORTWAY_CONCURRENCY": str(concurrency),
         "PORTWAY_TIMEOUT_SECONDS": str(spec.timeout_seconds),
+    }
+
+
+def door_env(
+    spec: InferenceServiceSpec,
+    *,
+    concurrency: int,
+    max_instances: int,
+    keys_file: str,
+    routes_file: str,
+) -> dict[str, str]:
+    """The variables that make the runtime a front door.
+
+    Args:
+        spec: the service that it stands before.
+        concurrency: requests that one instance passes on at once.
+        max_instances: how many there may be.
+        keys_file: path of the document of the door's own keys.
+        routes_file: path of the weights, and of address and key of every end that has one.
+    """
+    return {
+        "PORTWAY_SERVICE": spec.name,
+        "PORTWAY_ROUTES_FILE": routes_file,
+        "PORTWAY_API_KEYS_FILE": keys_file,
+        "PORTWAY_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+        "PORTWAY_CONCURRENCY": str(concurrency),
+        "PORTWAY_MAX_INSTANCES": str(max_instances),
+        "PORTWAY_TIMEOUT_SECONDS": str(spec.timeout_seconds + END_GRACE_SECONDS),
+        "PYTHONUNBUFFERED": "1",
     }

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from portway.bundle import runtime_digest
+from portway.doors import access_refusals, identities, most_requests
 from portway.errors import Problem, Refused
 from portway.images import image
 from portway.models import Model
 from portway.naming import Names
 from portway.options import read_options
-from portway.runtime_env import MAX_BODY_BYTES
+from portway.runtime_env import ROUTES_FILE, door_env
 from portway.spec import InferenceServiceSpec
 from portway.target import DoorKind, DoorPlacement, Placement
 from portway.targets.cloud_run.door_shapes import MAX_CONCURRENCY, CloudRunDoorPlan, DoorOptions
@@ -25,9 +26,6 @@ from portway.targets.cloud_run.shapes import (
 
 KIND: Final = "cloud-run"
 MAX_TIMEOUT_SECONDS: Final = 3600
-END_GRACE_SECONDS: Final = 15
-"""How much later than an end's runtime the door gives up: an end's platform gives up between them."""
-
 PLATFORM_GRACE_SECONDS: Final = 20
 """How much later than an end's runtime Cloud Run gives up, so that a late answer is an OpenAI error."""
 
@@ -36,7 +34,6 @@ CODE_MOUNT: Final = "/opt/portway"
 KEYS_MOUNT: Final = "/var/run/portway/keys"
 ROUTES_MOUNT: Final = "/var/run/portway/routes"
 KEYS_FILE: Final = "keys.json"
-ROUTES_FILE: Final = "routes.json"
 _PROJECT: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 
@@ -79,18 +76,10 @@ def _refusals(
             "served from a certificate that takes up to a day (Mapping custom domains). Remove hosts, "
             "and lead your name to the door's endpoint with a load balancer",
         )
-    if spec.access.auth == "iam":
-        yield Problem(
-            "access.auth",
-            "is iam: every end then wants a request signed for itself, which a door cannot do in the "
-            "client's name; use auth: api-key, or call the ends themselves",
-        )
-    if spec.access.reach == "private":
-        yield Problem(
-            "access.reach",
-            "is private: no end can be reached from a door outside its own network; use reach: "
-            "public, or move without a door",
-        )
+    yield from access_refusals(spec)
+    if placement.cluster is not None:
+        message = f"is {placement.cluster!r}; a door on Cloud Run has no cluster, remove it"
+        yield Problem("door.cluster", message)
     if spec.timeout_seconds + PLATFORM_GRACE_SECONDS > MAX_TIMEOUT_SECONDS:
         longest = MAX_TIMEOUT_SECONDS - PLATFORM_GRACE_SECONDS
         yield Problem(
@@ -106,7 +95,7 @@ def _of_options(spec: InferenceServiceSpec, options: DoorOptions) -> Iterator[Pr
             "door.options.min_instances",
             f"is {options.min_instances}, above max_instances ({options.max_instances})",
         )
-    most = 2 * spec.scaling.max * spec.scaling.concurrency
+    most = most_requests(spec)
     if options.concurrency is None and most > MAX_CONCURRENCY:
         yield Problem(
             "door.options.concurrency",
@@ -140,14 +129,14 @@ def _plan(
     repository = names.physical("door-images")
     keys = KeySecret(secret_id=names.physical("door-api-keys"), location=region)
     routes = KeySecret(secret_id=names.physical("door-routes"), location=region)
-    concurrency = options.concurrency or 2 * spec.scaling.max * spec.scaling.concurrency
+    concurrency = options.concurrency or most_requests(spec)
     return CloudRunDoorPlan(
         target=KIND,
         service=spec.name,
         environment=placement.environment,
         region=region,
         model=model.id,
-        model_identity=" | ".join(dict.fromkeys(end.model_identity for end in door.ends)),
+        model_identity=identities(door),
         boundary=spec.residency,
         monthly_budget_usd=None if spec.budget is None else spec.budget.monthly_usd,
         auth=spec.access.auth,
@@ -205,16 +194,13 @@ def _container(
         image=image("python").reference(registry),
         command=("python",),
         args=(f"{CODE_MOUNT}/{code.object_name}",),
-        env={
-            "PORTWAY_SERVICE": spec.name,
-            "PORTWAY_ROUTES_FILE": f"{ROUTES_MOUNT}/{ROUTES_FILE}",
-            "PORTWAY_API_KEYS_FILE": f"{KEYS_MOUNT}/{KEYS_FILE}",
-            "PORTWAY_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
-            "PORTWAY_CONCURRENCY": str(concurrency),
-            "PORTWAY_MAX_INSTANCES": str(max_instances),
-            "PORTWAY_TIMEOUT_SECONDS": str(spec.timeout_seconds + END_GRACE_SECONDS),
-            "PYTHONUNBUFFERED": "1",
-        },
+        env=door_env(
+            spec,
+            concurrency=concurrency,
+            max_instances=max_instances,
+            keys_file=f"{KEYS_MOUNT}/{KEYS_FILE}",
+            routes_file=f"{ROUTES_MOUNT}/{ROUTES_FILE}",
+        ),
         limits={"cpu": "1", "memory": "512Mi"},
         port=PORT,
         startup_probe=probe("/readyz", 1, 1, 60),

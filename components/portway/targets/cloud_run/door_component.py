@@ -1,11 +1,9 @@
 """The front door as Pulumi resources. Decides nothing: every value comes from the plan."""
 
-import json
-
 import pulumi
 from pulumi_gcp import cloudrunv2, serviceaccount
 
-from portway.deployed import contract_outputs, key_document, make_keys
+from portway.deployed import contract_outputs, key_document, make_keys, route_document
 from portway.targets.cloud_run.door_shapes import CloudRunDoorPlan
 from portway.targets.cloud_run.shared_resources import (
     callers,
@@ -41,7 +39,14 @@ class CloudRunDoor(pulumi.ComponentResource):
         member, child = self._account.member, self._child
         needed = [
             *secret(f"{name}-keys", plan, plan.key_secret, key_document(keys), member, child),
-            *secret(f"{name}-routes", plan, plan.route_secret, self._routes(), member, child),
+            *secret(
+                f"{name}-routes",
+                plan,
+                plan.route_secret,
+                route_document(plan.ends, child),
+                member,
+                child,
+            ),
             *code(name, plan, member, child),
             image_mirror(name, plan, child),
         ]
@@ -54,21 +59,6 @@ class CloudRunDoor(pulumi.ComponentResource):
         self.identity = self._account.email
         self.api_key = next(iter(keys), None)
         self.register_outputs(dict(contract_outputs(self)))
-
-    def _routes(self) -> pulumi.Output[str]:
-        """The route document. Only ends with a weight are looked up: others may be gone."""
-        weights = {end.stack: end.weight for end in self.plan.ends}
-        found = {
-            end.stack: _looked_up(end.stack, self._child)
-            for end in self.plan.ends
-            if end.weight > 0
-        }
-        ends = pulumi.Output.all(**found)
-        return pulumi.Output.secret(
-            ends.apply(
-                lambda known: json.dumps({"weights": weights, "ends": known}, sort_keys=True)
-            )
-        )
 
     def _run(self, needed: list[pulumi.Resource]) -> cloudrunv2.Service:
         plan = self.plan
@@ -108,12 +98,3 @@ class CloudRunDoor(pulumi.ComponentResource):
             volumes=[archive, *map(secret_volume, plan.secret_mounts)],
             containers=[container(plan.container, cpu_idle=True)],
         )
-
-
-def _looked_up(stack: str, opts: pulumi.ResourceOptions) -> pulumi.Output[dict[str, str]]:
-    """Address and key of an end, as its own stack has them."""
-    full = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
-    found = pulumi.StackReference(full, opts=opts)
-    return pulumi.Output.all(
-        url=found.require_output("endpoint"), key=found.require_output("apiKey")
-    )

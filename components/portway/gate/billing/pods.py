@@ -3,11 +3,11 @@
 Pods without a GPU are billed with the nodes that they share, which another resource pays for.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from portway.gate.billing import serving
 from portway.gate.billing.cannot import CannotPrice
 from portway.gate.billing.cluster import FLAVOUR, MACHINE_LABELS, Cluster, cluster_of, labelled
 from portway.gate.billing.packing import group_size, labels_of, packed_on
@@ -19,7 +19,6 @@ from portway.gate.resource import Resource, Stack
 from portway.gate.rollouts import surge
 from portway.gate.tables import table
 from portway.gate.values import Known, Missing, Unknown
-from portway.gate.workloads import anatomy
 from portway.pricing.meter import Fixed, Held, Meter, NoCharge, Part, PerUse
 from portway.pricing.money import HOURS_PER_MONTH, SECONDS_PER_MONTH
 from portway.pricing.rate import Grade, Rate, Tier
@@ -27,7 +26,6 @@ from portway.pricing.rate import Grade, Rate, Tier
 DECLARED: Final = 'metadata.annotations["portway.dev/node-usd-per-hour"]'
 _SHARED: Final = "its pods run on nodes that are billed with their pool"
 _MONTH: Final = int(SECONDS_PER_MONTH)
-_AT_ONCE: Final = re.compile(r"--max-num-seqs[= ]?(\d{1,5})")
 _ACCELERATORS: Final = frozenset({"cloud.google.com/gke-accelerator"})
 _SPOT: Final = {
     "cloud.google.com/gke-spot": "true",
@@ -45,6 +43,7 @@ def workload(resource: Resource, stack: Stack | None, given: Mapping[str, Any]) 
         raise CannotPrice(each.path, each.why)
     if not each.value:
         yield NoCharge(resource.name, "pods", _SHARED)
+        yield from _passed_on(resource, stack, given)
         return
     where = cluster_of(resource, stack)
     if where is not None and where.is_here:
@@ -146,7 +145,7 @@ def _nodes(
         parts=tuple(parts),
         least=fewest,
         most=largest,
-        concurrency=max(_at_once(resource), 1) * max(packed, 1),
+        concurrency=max(serving.at_once(resource), 1) * max(packed, 1),
         hold_seconds=given["idle_seconds"],
         start_seconds=given["start_seconds"],
         served_by=labelled(resource, _ACCELERATORS) or given["gpus"].get(machine, ""),
@@ -232,7 +231,7 @@ def _answers(
     resource: Resource, stack: Stack, where: Cluster, given: Mapping[str, Any]
 ) -> Iterator[Meter]:
     """What its answers cause, where it says how many it gives at once."""
-    slots = _at_once(resource)
+    slots = serving.at_once(resource)
     if not slots or where.vendor == "plain":
         return
     at_once = slots * _counts(resource, stack)[1]
@@ -250,16 +249,22 @@ def _answers(
         )  # fmt: skip
 
 
-def _at_once(resource: Resource) -> int:
-    """Requests one of its pods answers at once: of our runtime, or of vLLM; 0 where none says."""
-    for pod in anatomy(resource).pods:
-        for container in pod.containers():
-            view = container.value
-            args = view.get("args")
-            text = " ".join(str(one) for one in args) if isinstance(args, list) else ""  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            if found := _AT_ONCE.search(text):
-                return int(found[1])
-    return 0
+def _passed_on(
+    resource: Resource, stack: Stack | None, given: Mapping[str, Any]
+) -> Iterator[Meter]:
+    """What the answers cause that it has from others: a front door needs no GPU to send them out."""
+    slots = serving.at_once(resource)
+    if not slots:
+        return
+    where = cluster_of(resource, stack)
+    if where is None or stack is None:
+        raise CannotPrice("", "nothing says in which region its cluster is")
+    most = _counts(resource, stack)[1]
+    yield Held(
+        resource.name, where.region, (), 0, most, slots, hold_seconds=0, start_seconds=1,
+        served_by="door", shape=f"{most} pods without a GPU; {_SHARED}",
+    )  # fmt: skip
+    yield from _answers(resource, stack, where, given)
 
 
 def _selected(resource: Resource, stack: Stack | None) -> int | None:
@@ -268,8 +273,8 @@ def _selected(resource: Resource, stack: Stack | None) -> int | None:
     if stack is None or not isinstance(wanted, Known):
         return None
     for one in stack.resources:
-        if _covers(wanted.value, labels_of(one)) and _at_once(one):
-            return _at_once(one) * _counts(one, stack)[1]
+        if _covers(wanted.value, labels_of(one)) and serving.at_once(one):
+            return serving.at_once(one) * _counts(one, stack)[1]
     return None
 
 

@@ -48,6 +48,11 @@ _SWITCHED = (
     "gcp:accesscontextmanager/*",
 )
 """Types that switch a whole API on, audit or fence it: its name is the same in every region."""
+_ROUTES = {
+    "gcp:secretmanager/secretVersion:SecretVersion": "secretData",
+    "kubernetes:core/v1:Secret": "stringData",
+}
+"""Where a front door keeps address and key of its ends, by the type that holds it."""
 _VERTEX_API = "aiplatform.googleapis.com"
 
 
@@ -264,7 +269,8 @@ def _is_of_ends(resource: Resource, leaf: Setting, stack: Stack) -> bool:
     which regions, which is judged, and each end is a stack that is judged itself. Only a secret of the
     door's own component counts, and only where nothing of this stack made it unknown.
     """
-    if leaf.path != "secretData" or (resource.depends_on or {}).get(leaf.path):
+    kept = str(steps(leaf.path)[0])
+    if _ROUTES.get(resource.type) != kept or (resource.depends_on or {}).get(kept):
         return False
     here: Resource | None = resource
     met: set[str] = set()

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from portway.sandbox.controlplane.objects import Object, dig
+from support.cluster_doors import GATEWAY, SERVED, placement, plan
 from support.live_cluster import Cluster
 
 pytestmark = [
@@ -49,5 +50,11 @@ def test_a_real_api_server_takes_everything(golden: Path, cluster: Cluster) -> N
     assert len(objects) > 5
     for obj in objects:
         # what lives in a namespace needs it even for a dry run
+        live = cluster.apply(obj, dry_run=obj["kind"] != "Namespace", force=True)
+        assert dig(live, "metadata", "name") == dig(obj, "metadata", "name")
+
+
+def test_a_real_api_server_takes_a_front_door(cluster: Cluster) -> None:
+    for obj in plan(placement(gateway=GATEWAY, crds=SERVED)).objects.values():
         live = cluster.apply(obj, dry_run=obj["kind"] != "Namespace", force=True)
         assert dig(live, "metadata", "name") == dig(obj, "metadata", "name")

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from kubernetes_validate.utils import SchemaNotFoundError, ValidationError
 
 from portway.sandbox.controlplane.schema import shipped_crds
+from support.cluster_doors import GATEWAY, SERVED, placement, plan
 
 Json = dict[str, Any]
 
@@ -75,6 +76,17 @@ def test_no_object_is_of_a_kind_that_nobody_judges(name: str) -> None:
     for role, obj in objects(name).items():
         built_in = faults(obj, since(name))
         assert is_custom(obj) or not any("not found" in why.lower() for why in built_in), role
+
+
+@pytest.mark.parametrize("release", [RELEASES[0], RELEASES[-1]])
+def test_every_release_takes_the_objects_of_a_front_door(release: str) -> None:
+    planned = plan(placement(gateway=GATEWAY, crds=SERVED)).objects
+    assert {r: faults(o, release) for r, o in planned.items() if not is_custom(o)} == {
+        role: [] for role, obj in planned.items() if not is_custom(obj)
+    }
+    custom = [f"{obj['apiVersion']}/{obj['kind']}" for obj in planned.values() if is_custom(obj)]
+    assert custom == ["networking.gke.io/v1/HealthCheckPolicy", "networking.gke.io/v1/GCPBackendPolicy",
+                      "gateway.networking.k8s.io/v1/HTTPRoute"]  # fmt: skip
 
 
 def test_the_judge_refuses_what_the_api_would() -> None:

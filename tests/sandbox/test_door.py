@@ -21,23 +21,37 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
 
 RUN, KUBERNETES, LAMBDA = STACKS
 NAME = "chat.prod.door"
-TEXT = f"""\
+WEIGHTS = f"{{{RUN}: 100, {KUBERNETES}: 0, {LAMBDA}: 0}}"
+TEXTS = {
+    "cloud-run": f"""\
 config:
   portway:spec: specs/chat.yaml
   portway:door:
     kind: cloud-run
     region: europe-west4
-    weights: {{{RUN}: 100, {KUBERNETES}: 0, {LAMBDA}: 0}}
+    weights: {WEIGHTS}
   gcp:project: acme-inference
-"""
+""",
+    "kubernetes": f"""\
+config:
+  portway:spec: specs/chat.yaml
+  portway:door:
+    kind: kubernetes
+    region: europe-west4
+    cluster: prod-eu
+    weights: {WEIGHTS}
+    options: {{networks: [10.20.0.0/24]}}
+""",
+}
 CLIENTS = 4
 PAUSE_SECONDS = 0.2
 MODEL = "ministral-3-8b"
 
 
-@pytest.fixture(scope="module")
-def door(deployed: SandboxProject) -> Generator[DeployedDoor]:
-    (deployed.folder / "stacks" / f"Pulumi.{NAME}.yaml").write_text(TEXT)
+@pytest.fixture(scope="module", params=TEXTS)
+def door(deployed: SandboxProject, request: pytest.FixtureRequest) -> Generator[DeployedDoor]:
+    text = TEXTS[request.param]
+    (deployed.folder / "stacks" / f"Pulumi.{NAME}.yaml").write_text(text)
     shown = mirror(deployed.folder, Layout.of_project(deployed.folder).root / "mirror")
     stack = Stack(shown, NAME, find_engine(), deployed.environment)
     packs = [
@@ -45,7 +59,7 @@ def door(deployed: SandboxProject) -> Generator[DeployedDoor]:
         for name in ("residency", "cost")
     ]
     done = stack.up(packs)
-    assert done.succeeded, done.errors
+    assert done.succeeded, (done.errors, done.violations, done.stdout[-4000:])
     yield DeployedDoor(stack, packs)
     assert stack.destroy().succeeded
 

@@ -52,7 +52,9 @@ def _raised() -> str:
 
 
 @contextmanager
-def living_service(folder: Path, token_seconds: float = 0.01) -> Generator[SandboxProject]:
+def living_service(
+    folder: Path, token_seconds: float = 0.01, door: str = DOOR_FILE
+) -> Generator[SandboxProject]:
     """A running sandbox with the source and the door; a token is said every ``token_seconds``."""
     roomy = (ROOT / SPEC_FILE).read_text().replace(SCALING, ROOMY).replace(" 2500}", " 20000}")
     assert ROOMY in roomy
@@ -64,7 +66,7 @@ def living_service(folder: Path, token_seconds: float = 0.01) -> Generator[Sandb
     try:
         project = start(
             folder,
-            {f"stacks/Pulumi.{DOOR}.yaml": DOOR_FILE, SPEC_FILE: roomy, LIMITS_FILE: _raised()},
+            {f"stacks/Pulumi.{DOOR}.yaml": door, SPEC_FILE: roomy, LIMITS_FILE: _raised()},
         )
     finally:
         for name in pace:

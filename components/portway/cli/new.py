@@ -176,8 +176,8 @@ def _about_doors(draft: Draft, folder: Path) -> list[Problem]:
     problems: list[Problem] = []
     if draft.door not in kinds:
         problems.append(Problem("--door", f"is {draft.door!r}; choose one of {', '.join(kinds)}"))
-    if draft.target or draft.cluster:
-        problems.append(Problem("--target", "and --cluster are not a front door's; leave them out"))
+    if draft.target:
+        problems.append(Problem("--target", "is not a front door's; leave it out"))
     if not draft.ends:
         problems.append(Problem("--to", "is missing; name the stack that gets everything first"))
     if draft.name and not draft.spec_path(folder).exists():

@@ -30,12 +30,14 @@ class DoorSetting(Frozen):
 
     Attributes:
         kind: what the door is made of; one of ``door_kinds``.
+        cluster: kubeconfig context, for kinds that need one.
         hosts: names of the user's own that lead to the door.
         keys: generations of the door's own API key, as in a placement.
     """
 
     kind: str
     region: str
+    cluster: str | None = None
     hosts: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     keys: Annotated[tuple[KeyGeneration, ...], Field(min_length=1), BeforeValidator(_as_tuple)] = (
         "1",
@@ -146,6 +148,7 @@ def door_placement(
         target=door_kinds()[setting.kind],
         region=setting.region,
         environment=environment,
+        cluster=setting.cluster,
         keys=setting.keys,
         options=setting.options,
         settings=settings_of(config),

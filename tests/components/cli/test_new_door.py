@@ -43,13 +43,27 @@ def test_a_door_sends_everything_to_the_first_stack_and_check_accepts_it(
     assert "nothing is overwritten" in again.err
 
 
+def test_a_door_in_a_cluster_names_the_cluster(project: Path, portway: CommandLine) -> None:
+    ran = portway(*FLAGS[:4], "kubernetes", *FLAGS[5:], "--cluster", "prod-eu", "--to", A)
+    assert (ran.code, ran.err) == (0, "")
+    assert (project / DOOR_FILE).read_text() == (
+        "config:\n"
+        "  portway:spec: specs/chat.yaml\n"
+        "  portway:door: {kind: kubernetes, region: europe-west4, cluster: prod-eu, "
+        f'weights: {{"{A}": 100}}}}\n'
+    )
+    assert portway("check", "chat.prod.door").code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ((*FLAGS,), "--to: is missing"),
         ((*FLAGS[:-1], "us-central1", "--to", A), "is outside the boundary eu"),
         ((*FLAGS, "--to", "chat.prod.nix"), "is no stack"),
-        ((*FLAGS, "--to", A, "--target", "kubernetes"), "are not a front door's"),
+        ((*FLAGS, "--to", A, "--target", "kubernetes"), "is not a front door's"),
+        ((*FLAGS, "--to", A, "--cluster", "prod-eu"), "a door on Cloud Run has no cluster, remove it"),
+        ((*FLAGS[:4], "kubernetes", *FLAGS[5:], "--to", A), "door.cluster: is not set"),
         ((*FLAGS[:4], "cloudrun", *FLAGS[5:], "--to", A), "is 'cloudrun'; choose one of cloud-run,"),
         (("new", "--name", "search", *FLAGS[3:], "--to", A), "has no spec (stacks/specs/search.yaml)"),
         (("new", "--name", "chat", "--to", A), "--to: goes with --door"),

@@ -162,13 +162,20 @@ def test_a_door_that_says_nothing_is_told_what_to_write(desk: Desk, given: str) 
     assert "write {kind: …, region: …, weights: {<stack>: <percent>}}" in found
 
 
-@pytest.mark.parametrize("kind", ["kubernetes", "route53", "cloud-dns"])
+@pytest.mark.parametrize("kind", ["route53", "cloud-dns"])
 def test_a_kind_that_cannot_hold_the_ends_keys_is_refused_with_the_reason(
     desk: Desk, kind: str
 ) -> None:
     (found,) = problems(desk, door(GOOD.replace("kind: cloud-run", f"kind: {kind}")))
     assert found.startswith(f"{DOOR_FILE}:5: door.kind: is {kind}, before {RUN}, {LAMBDA}: ")
     assert "API key" in found
+
+
+def test_a_door_in_a_cluster_says_which(desk: Desk) -> None:
+    in_cluster = GOOD.replace("kind: cloud-run", "kind: kubernetes")
+    (found,) = problems(desk, door(in_cluster))
+    assert found.startswith(f"{DOOR_FILE}:4: door.cluster: is not set; name the kubeconfig context")
+    assert problems(desk, door(in_cluster.rstrip() + "\n    cluster: prod-eu\n")) == []
 
 
 def test_what_a_door_on_cloud_run_cannot_do_is_refused_in_its_own_fields(desk: Desk) -> None:

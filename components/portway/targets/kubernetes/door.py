@@ -1,9 +1,214 @@
-"""Why a cluster's own routes are no front door before services that hold keys of their own."""
+"""A front door on Kubernetes: our own runtime as a reverse proxy in any cluster, without a GPU. Pure."""
 
-from portway.doors import unmade
+from collections.abc import Iterator
+from typing import Final
 
-DOOR = unmade(
-    "kubernetes",
-    "an HTTPRoute sends a request on to Services of its own cluster, with weights, and "
-    "cannot present the API key of an end; ends elsewhere would need one there",
+from portway.bundle import runtime_digest
+from portway.doors import access_refusals, identities, most_requests
+from portway.errors import Problem, Refused
+from portway.models import Model
+from portway.options import read_options
+from portway.spec import InferenceServiceSpec
+from portway.target import DoorKind, DoorPlacement, Placement
+from portway.targets.kubernetes import door_objects, refused_traffic
+from portway.targets.kubernetes.abilities import missing_abilities
+from portway.targets.kubernetes.door_options import MAX_CONCURRENCY, KubernetesDoorOptions
+from portway.targets.kubernetes.network import endpoint
+from portway.targets.kubernetes.nodes import flavour_of, regions
+from portway.targets.kubernetes.options import Flavour
+from portway.targets.kubernetes.pod import RUNTIME_PORT
+from portway.targets.kubernetes.refusals import RESERVED_NAMESPACES
+from portway.targets.kubernetes.refused_weights import why_no_network
+from portway.targets.kubernetes.service import Service
+from portway.targets.kubernetes.shapes import KubernetesDoorPlan
+
+KIND: Final = "kubernetes"
+ROLE: Final = "door"
+SYNC_SECONDS: Final = 90
+"""How long a kubelet may take to write a changed Secret into running pods (Kubernetes: Secrets, mounted
+Secrets are updated automatically; its sync period is 60 s and jitters by half)."""
+
+
+def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> KubernetesDoorPlan:
+    """The door's namespace, pods, secrets, policies and the way in.
+
+    Raises:
+        Refused: this kind of door cannot do what is asked; lists every reason.
+    """
+    door = placement.door
+    if door is None:
+        raise TypeError("a placement without a door has no plan for one")
+    options, problems = read_options(KubernetesDoorOptions, placement)
+    reasons = [*problems, *_of_placement(spec, placement, door)]
+    flavour = None if options is None else options.flavour or flavour_of(placement.region)
+    if options is not None:
+        reasons += [*_of_options(spec, options), *_of_cluster(spec, placement, options, flavour)]
+    if reasons or options is None or flavour is None or placement.cluster is None:
+        raise Refused(KIND, reasons)
+    service = Service(
+        spec=spec,
+        model=model,
+        environment=f"{placement.environment}-{ROLE}",
+        region=placement.region,
+        flavour=flavour,
+        node=None,
+        options=options.of_service(),
+        code_sha256=runtime_digest(),
+    )
+    return _plan(service, placement, door, options, placement.cluster)
+
+
+def _of_placement(
+    spec: InferenceServiceSpec, placement: Placement, door: DoorPlacement
+) -> Iterator[Problem]:
+    if placement.cluster is None or not placement.cluster.strip():
+        yield Problem(
+            "door.cluster",
+            "is not set; name the kubeconfig context of the cluster, such as prod-eu",
+        )
+    for host in door.hosts:
+        yield Problem(
+            "door.hosts",
+            f"has {host!r}; a door on Kubernetes has its name from the Gateway that takes its https, "
+            "so that there is one place for both. Remove hosts, and say options.gateway.host",
+        )
+    yield from access_refusals(spec)
+
+
+def _of_options(spec: InferenceServiceSpec, options: KubernetesDoorOptions) -> Iterator[Problem]:
+    most, path = most_requests(spec), "door.options.concurrency"
+    if options.concurrency is None and most > MAX_CONCURRENCY:
+        yield Problem(
+            path,
+            f"is not set, and both ends of a move answer {most} requests at once where one pod is given "
+            f"{MAX_CONCURRENCY} at most; set concurrency to {MAX_CONCURRENCY}, and replicas to "
+            f"{-(-most // MAX_CONCURRENCY)} or more",
+        )
+    elif options.concurrency is not None and options.concurrency * options.replicas < most:
+        yield Problem(
+            path,
+            f"is {options.concurrency}, with {options.replicas} pods; the door would hold back requests "
+            f"that both ends of a move have room for ({most} at once)",
+        )
+    for text in options.networks:
+        why = why_no_network(text)
+        if why is not None:
+            message = f"has {text!r}, {why}; write a range such as 10.20.0.0/24"
+            yield Problem("door.options.networks", message)
+    if options.namespace in RESERVED_NAMESPACES:
+        yield Problem(
+            "door.options.namespace",
+            f"is {options.namespace!r}, which is not ours to create and delete; leave it out, or "
+            "name one that does not exist yet",
+        )
+
+
+def _of_cluster(
+    spec: InferenceServiceSpec,
+    placement: Placement,
+    options: KubernetesDoorOptions,
+    flavour: Flavour | None,
+) -> Iterator[Problem]:
+    theirs = flavour_of(placement.region)
+    if flavour is None:
+        known = sorted(region for sold in regions().values() for region in sold)
+        yield Problem(
+            "door.region",
+            f"{placement.region!r} does not tell whose cluster it is; say options.flavour, or choose one "
+            f"of {', '.join(known)}",
+        )
+    elif flavour != "plain" and theirs not in (None, flavour):
+        yield Problem(
+            "door.options.flavour",
+            f"is {flavour}, and {placement.region} is a region where clusters are {theirs}; correct one "
+            "of them",
+        )
+    shared = options.of_service()
+    for one in (*missing_abilities(shared), *refused_traffic.reasons(spec, flavour, shared)):
+        if one.path != "placement.options.hostname":
+            yield Problem(_of_a_door(one.path), _of_a_door(one.message))
+
+
+def _of_a_door(text: str) -> str:
+    return text.replace("placement.options", "door.options")
+
+
+def _plan(
+    service: Service,
+    placement: Placement,
+    door: DoorPlacement,
+    options: KubernetesDoorOptions,
+    cluster: str,
+) -> KubernetesDoorPlan:
+    spec = service.spec
+    concurrency = options.concurrency or most_requests(spec)
+    return KubernetesDoorPlan(
+        target=KIND,
+        service=spec.name,
+        environment=placement.environment,
+        region=placement.region,
+        model=service.model.id,
+        model_identity=identities(door),
+        boundary=spec.residency,
+        monthly_budget_usd=None if spec.budget is None else spec.budget.monthly_usd,
+        auth=spec.access.auth,
+        keys=placement.keys,
+        notes=tuple(_notes(service, options)),
+        cluster=cluster,
+        flavour=service.flavour,
+        namespace=service.namespace,
+        name=service.name,
+        max_replicas=options.replicas,
+        concurrency=concurrency,
+        ready_within_seconds=door_objects.READY_WITHIN_SECONDS,
+        code_sha256=service.code_sha256,
+        known_endpoint=endpoint(service),
+        port=RUNTIME_PORT,
+        objects=door_objects.objects(service, options, door.ends, concurrency),
+        ends=door.ends,
+    )
+
+
+def _notes(service: Service, options: KubernetesDoorOptions) -> Iterator[str]:
+    if options.replicas > 1:
+        yield (
+            "each of several pods counts its own requests: what is open towards an end is not known, "
+            "and an end counts as drained once the longest request must be over"
+        )
+    else:
+        yield (
+            "one pod: a node that is drained takes the door away until the next one is ready; with replicas "
+            "2 it does not, and what is open towards an end is no longer known"
+        )
+    yield (
+        f"new weights reach running pods when their kubelet writes the Secret anew, up to {SYNC_SECONDS} s "
+        "after the deployment"
+    )
+    if service.spec.residency and not options.networks:
+        yield (
+            "the door may reach every public address, and the residency pack refuses that; name the ranges "
+            "that its ends are at (options.networks): private endpoints of Cloud Run and of API Gateway, "
+            "load balancers of clusters"
+        )
+    gateway = options.gateway
+    if gateway is not None:
+        yield (
+            f"the Gateway {gateway.namespace}/{gateway.name} must serve {gateway.host} by https and admit "
+            f"routes of the namespace {service.namespace}"
+        )
+    else:
+        yield (
+            "clients call the load balancer by http, and their keys cross the network as they are; with "
+            "options.gateway they come by https"
+        )
+    yield (
+        f"its pods ask for {door_objects.CPU} of CPU and {door_objects.MEMORY} of memory each, on nodes that "
+        "the cluster has anyway: those are priced with what they were made for"
+    )
+
+
+DOOR: Final = DoorKind(
+    plan=plan,
+    component="portway.targets.kubernetes.component:KubernetesDoor",
+    options=KubernetesDoorOptions,
 )

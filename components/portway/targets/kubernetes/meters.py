@@ -9,7 +9,7 @@ from portway.pricing.money import CURRENCY, HOURS_PER_MONTH, SECONDS_PER_MONTH
 from portway.pricing.rate import Grade, Rate, Tier
 from portway.target import Plan
 from portway.targets.kubernetes.nodes import shape_of
-from portway.targets.kubernetes.shapes import KubernetesPlan
+from portway.targets.kubernetes.shapes import ClusterPlan, KubernetesDoorPlan, KubernetesPlan
 
 POD_IDLE_SECONDS: Final = 600
 NODE_IDLE_SECONDS: Final = 600
@@ -44,9 +44,21 @@ def meters(plan: Plan) -> tuple[Meter, ...]:
     Raises:
         TypeError: it is another target's plan.
     """
+    if isinstance(plan, KubernetesDoorPlan):
+        return (*_proxy(plan), *_traffic(plan), *_beside(plan))
     if not isinstance(plan, KubernetesPlan):
         raise TypeError(f"{plan.target} has meters of its own")
     return (_nodes(plan), _cluster(plan), *_traffic(plan), *_volume(plan), *_beside(plan))
+
+
+def _proxy(plan: KubernetesDoorPlan) -> Iterator[Meter]:
+    """Pods that need no GPU: their nodes, and the cluster, are billed with what else runs there."""
+    yield Held(
+        "deployment", plan.region, (), 0, plan.max_replicas, plan.concurrency, hold_seconds=0,
+        start_seconds=1, served_by="door", shape=f"{plan.max_replicas} pods without a GPU; {_SPARE}",
+    )  # fmt: skip
+    yield NoCharge("deployment", "pods", _SPARE)
+    yield NoCharge("cluster", "control plane", "billed with the services of the cluster")
 
 
 def node_sku(node: str | None, term: str) -> str:
@@ -117,7 +129,7 @@ def _cluster(plan: KubernetesPlan) -> Meter:
     )  # fmt: skip
 
 
-def _traffic(plan: KubernetesPlan) -> Iterator[Meter]:
+def _traffic(plan: ClusterPlan) -> Iterator[Meter]:
     most = plan.max_replicas * plan.concurrency
     answer = ANSWER_BYTES / GIB, TOKEN_BYTES / GIB
     if not _is_balanced(plan):
@@ -187,7 +199,7 @@ def _disk_sku(plan: KubernetesPlan, chosen: str | None) -> str:
     return f"{plan.flavour}:disk:{chosen}"
 
 
-def _beside(plan: KubernetesPlan) -> Iterator[Meter]:
+def _beside(plan: ClusterPlan) -> Iterator[Meter]:
     for role in plan.objects:
         if role not in _BILLED:
             yield NoCharge(role, "object", _IN_CLUSTER)
@@ -195,6 +207,6 @@ def _beside(plan: KubernetesPlan) -> Iterator[Meter]:
         yield NoCharge(f"key-{key}", "random value", "it exists in the stack's state only")
 
 
-def _is_balanced(plan: KubernetesPlan) -> bool:
+def _is_balanced(plan: ClusterPlan) -> bool:
     spec = plan.objects["service"]["spec"]
     return isinstance(spec, dict) and spec.get("type") == "LoadBalancer"

@@ -124,7 +124,7 @@ def names() -> Object:
 
 def _ingress(service: Service) -> Iterator[JsonValue]:
     options = service.options
-    yield {**_callers(service), "ports": _ports(RUNTIME_PORT)}
+    yield {**callers(service), "ports": _ports(RUNTIME_PORT)}
     if options.inference_pool is not None:
         picker: Object = {"podSelector": {"matchLabels": {"app": options.inference_pool.picker}}}
         yield {"from": [picker], "ports": _ports(RUNTIME_PORT, ENGINE_PORT)}
@@ -149,7 +149,7 @@ def _collector(service: Service) -> list[JsonValue]:
     return [{"to": [in_namespace(namespace)], "ports": _ports(url.port or 4317)}]
 
 
-def _callers(service: Service) -> Mapping[str, JsonValue]:
+def callers(service: Service) -> Mapping[str, JsonValue]:
     """Who may reach the pods; a load balancer's requests come from its nodes, so from anywhere."""
     gateway = service.options.gateway
     if service.uses_keda:

@@ -29,8 +29,8 @@ from portway.targets.kubernetes.shapes import Object
 def objects(service: Service) -> dict[str, Object]:
     """The objects by role, in the order they are created."""
     return {
-        "namespace": _namespace(service),
-        "account": _account(service),
+        "namespace": namespace(service),
+        "account": account(service),
         "default-deny": default_deny(service),
         "traffic": traffic(service),
         "runtime": named(service, "v1", "ConfigMap", name=service.code, immutable=True),
@@ -42,7 +42,7 @@ def objects(service: Service) -> dict[str, Object]:
         **claims.objects(service),
         **workload.objects(service),
         "service": load_balanced(service),
-        "disruption": _disruption(service),
+        "disruption": disruption(service),
         **scaling.objects(service),
         **gateway.objects(service),
         **monitoring.objects(service),
@@ -51,7 +51,8 @@ def objects(service: Service) -> dict[str, Object]:
     }
 
 
-def _namespace(service: Service) -> Object:
+def namespace(service: Service) -> Object:
+    """The namespace, in which no pod may be more than restricted."""
     levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}  # fmt: skip
     versions = {f"{key}-version": "latest" for key in levels}
     metadata: Object = {
@@ -61,7 +62,8 @@ def _namespace(service: Service) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
-def _account(service: Service) -> Object:
+def account(service: Service) -> Object:
+    """Who its pods run as."""
     identity = service.options.cloud_identity
     known: Object = {} if identity is None else {"iam.gke.io/gcp-service-account": identity}
     return named(
@@ -87,7 +89,8 @@ def _priority(service: Service) -> dict[str, Object]:
     return {"priority": made}
 
 
-def _disruption(service: Service) -> Object:
+def disruption(service: Service) -> Object:
+    """How many pods an eviction may take at once."""
     # With one replica this admits a drain and a gap: a budget that forbids it blocks every node upgrade.
     rule: Object = {
         "maxUnavailable": 1,

@@ -44,7 +44,7 @@ def _money(value: object) -> object:
         return value
 
 
-def _as_tuple(value: object) -> object:
+def as_tuple(value: object) -> object:
     """YAML has lists and no tuples."""
     return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
@@ -54,7 +54,7 @@ def _as_release(value: object) -> object:
     return str(value) if isinstance(value, float) else value
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 
 
 class KubernetesOptions(Frozen):
@@ -73,7 +73,7 @@ class KubernetesOptions(Frozen):
     ] = "1.34"
     crds: Annotated[
         tuple[Annotated[str, Field(pattern=DNS_NAME, max_length=253)], ...] | None,
-        BeforeValidator(_as_tuple),
+        BeforeValidator(as_tuple),
         Field(
             description="API groups beyond Kubernetes' own that the cluster serves, such as keda.sh, or "
             "single kinds of them, such as podmonitors.monitoring.coreos.com"
@@ -81,7 +81,7 @@ class KubernetesOptions(Frozen):
     ] = None
     feature_gates: Annotated[
         tuple[FeatureGate, ...],
-        BeforeValidator(_as_tuple),
+        BeforeValidator(as_tuple),
         Field(description="features that the cluster was given before its release has them"),
     ] = ()
     node: Annotated[
@@ -113,7 +113,7 @@ class KubernetesOptions(Frozen):
     ] = 1
     tolerations: Annotated[
         tuple[TolerationOption, ...],
-        BeforeValidator(_as_tuple),
+        BeforeValidator(as_tuple),
         Field(description="taints of your nodes that pods bear"),
     ] = ()
     priority: Annotated[

@@ -63,12 +63,12 @@ def _networks(options: KubernetesOptions) -> Iterator[Problem]:
     if options.weights_networks and not any(sources):
         yield Problem(path, "is set without weights_mirror; name the mirror too, or remove it")
     for text in options.weights_networks:
-        why = _why_no_network(text)
+        why = why_no_network(text)
         if why is not None:
             yield Problem(path, f"has {text!r}, {why}; write a range such as 10.20.0.0/24")
 
 
-def _why_no_network(text: str) -> str | None:
+def why_no_network(text: str) -> str | None:
     """Also what the API refuses since 1.36: bits beyond the prefix, and leading zeros."""
     try:
         network = ip_network(text)

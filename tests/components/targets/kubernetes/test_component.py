@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from portway.targets.kubernetes.component import AFTER, KubernetesService
+from portway.targets.kubernetes.component import KubernetesService
+from portway.targets.kubernetes.in_cluster import AFTER
 from portway.targets.kubernetes.shapes import KubernetesPlan
 from support import builders, golden
 from support.mock_engine import Run, deploy

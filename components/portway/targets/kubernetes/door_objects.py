@@ -1,0 +1,178 @@
+"""The objects of a front door: the runtime as a reverse proxy, without a GPU. Pure."""
+
+from typing import Final
+
+from pydantic import JsonValue
+
+from portway.images import image
+from portway.runtime_env import END_GRACE_SECONDS, ROUTES_FILE, door_env
+from portway.target import End
+from portway.targets.kubernetes import gateway
+from portway.targets.kubernetes.containers import POD_SECURITY, RESTRICTED, env_list, probe
+from portway.targets.kubernetes.door_options import KubernetesDoorOptions
+from portway.targets.kubernetes.network import callers, default_deny, load_balanced, names
+from portway.targets.kubernetes.objects import account, disruption, namespace
+from portway.targets.kubernetes.pod import (
+    CODE_FILE,
+    CODE_MOUNT,
+    KEYS_FILE,
+    KEYS_MOUNT,
+    RUNTIME_PORT,
+)
+from portway.targets.kubernetes.scheduling import beside_gpus, spread
+from portway.targets.kubernetes.service import Service, labels, named, selector
+from portway.targets.kubernetes.shapes import Object
+from portway.targets.kubernetes.timing import DRAIN_SECONDS, EXIT_SECONDS
+from portway.targets.kubernetes.weights import HTTPS_PORT, PRIVATE_NETWORKS
+
+ROUTES_MOUNT: Final = "/var/run/portway-routes"
+READY_WITHIN_SECONDS: Final = 600
+"""A new node without a GPU, and the image of Python."""
+
+CPU: Final = "250m"
+MEMORY: Final = "512Mi"
+
+
+def objects(
+    service: Service, options: KubernetesDoorOptions, ends: tuple[End, ...], concurrency: int
+) -> dict[str, Object]:
+    """The objects by role, in the order they are created.
+
+    Args:
+        service: how objects are named here, where they are, and how clients come.
+        options: of the door.
+        ends: what it leads to.
+        concurrency: requests that one pod passes on at once.
+    """
+    return {
+        "namespace": namespace(service),
+        "account": account(service),
+        "default-deny": default_deny(service),
+        "traffic": _traffic(service, options, ends),
+        "runtime": named(service, "v1", "ConfigMap", name=service.code, immutable=True),
+        "keys": named(service, "v1", "Secret", name=service.secret, type="Opaque"),
+        "routes": named(service, "v1", "Secret", name=routes(service), type="Opaque"),
+        "deployment": _deployment(service, options, concurrency),
+        "service": load_balanced(service),
+        "disruption": disruption(service),
+        **gateway.objects(service),
+    }
+
+
+def routes(service: Service) -> str:
+    """The name of the Secret with the weights, and with address and key of every end that has one."""
+    return service.names.physical("routes")
+
+
+def _traffic(service: Service, options: KubernetesDoorOptions, ends: tuple[End, ...]) -> Object:
+    """In: requests. Out: names, and the ends: by https, and by the port of our own load balancers."""
+    ports = [HTTPS_PORT]
+    anywhere: Object = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}}
+    named_ranges: list[JsonValue] = [{"ipBlock": {"cidr": one}} for one in options.networks]
+    peers = named_ranges or [anywhere]
+    if any(end.target == "kubernetes" for end in ends):
+        ports.append(RUNTIME_PORT)
+        # Of its own cluster too: some networks see a pod where a load balancer's address was called.
+        peers.append({"namespaceSelector": {}})
+    out: Object = {"to": peers, "ports": [{"protocol": "TCP", "port": port} for port in ports]}
+    here: Object = {
+        **callers(service),
+        "ports": [{"protocol": "TCP", "port": RUNTIME_PORT}],
+    }
+    return named(
+        service,
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        spec={
+            "podSelector": {"matchLabels": selector(service)},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [here],
+            "egress": [names(), out],
+        },
+    )
+
+
+def _deployment(service: Service, options: KubernetesDoorOptions, concurrency: int) -> Object:
+    flavour: Object = {"portway.dev/flavour": "plain"} if service.flavour == "plain" else {}
+    return named(
+        service,
+        "apps/v1",
+        "Deployment",
+        annotations=flavour,
+        spec={
+            "replicas": options.replicas,
+            "selector": {"matchLabels": selector(service)},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+            },
+            "revisionHistoryLimit": 3,
+            "progressDeadlineSeconds": READY_WITHIN_SECONDS,
+            "template": {
+                "metadata": {
+                    "labels": labels(service),
+                    "annotations": {"portway.dev/runtime-sha256": service.code_sha256},
+                },
+                "spec": _pod(service, options, concurrency),
+            },
+        },
+    )
+
+
+def _pod(service: Service, options: KubernetesDoorOptions, concurrency: int) -> Object:
+    longest = service.spec.timeout_seconds + END_GRACE_SECONDS
+    keys: Object = {"secretName": service.secret, "defaultMode": 0o440}
+    weights: Object = {"secretName": routes(service), "defaultMode": 0o440}
+    return {
+        "serviceAccountName": service.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": DRAIN_SECONDS + longest + EXIT_SECONDS,
+        "securityContext": POD_SECURITY,
+        "affinity": {"nodeAffinity": beside_gpus(service.region, None)},
+        "topologySpreadConstraints": [
+            spread("topology.kubernetes.io/zone", selector(service), by_template=True),
+            spread("kubernetes.io/hostname", selector(service), by_template=True),
+        ],
+        "containers": [_container(service, options, concurrency)],
+        "volumes": [
+            {"name": "code", "configMap": {"name": service.code, "defaultMode": 0o444}},
+            {"name": "keys", "secret": keys},
+            {"name": "routes", "secret": weights},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        ],
+    }
+
+
+def _container(service: Service, options: KubernetesDoorOptions, concurrency: int) -> Object:
+    env = door_env(
+        service.spec,
+        concurrency=concurrency,
+        max_instances=options.replicas,
+        keys_file=f"{KEYS_MOUNT}/{KEYS_FILE}",
+        routes_file=f"{ROUTES_MOUNT}/{ROUTES_FILE}",
+    )
+    return {
+        "name": "door",
+        "image": image("python").reference(),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python"],
+        "args": [f"{CODE_MOUNT}/{CODE_FILE}"],
+        "env": env_list({**env, "PYTHONDONTWRITEBYTECODE": "1"}),
+        "ports": [{"name": "http", "containerPort": RUNTIME_PORT}],
+        "resources": {
+            "requests": {"cpu": CPU, "memory": MEMORY, "ephemeral-storage": "128Mi"},
+            "limits": {"memory": MEMORY, "ephemeral-storage": "256Mi"},
+        },
+        "startupProbe": probe("/readyz", RUNTIME_PORT, period=1, timeout=1, failures=60),
+        "livenessProbe": probe("/healthz", RUNTIME_PORT, period=10, timeout=5, failures=6),
+        "readinessProbe": probe("/readyz", RUNTIME_PORT, period=5, timeout=5, failures=2),
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
+        "securityContext": RESTRICTED,
+        "volumeMounts": [
+            {"name": "code", "mountPath": CODE_MOUNT, "readOnly": True},
+            {"name": "keys", "mountPath": KEYS_MOUNT, "readOnly": True},
+            {"name": "routes", "mountPath": ROUTES_MOUNT, "readOnly": True},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+        ],
+    }

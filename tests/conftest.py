@@ -42,6 +42,7 @@ def _group(file: str) -> str:
     return file if named is None else named[1]
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByGroup:
     """How the tests are shared out where several processes run them."""
     return ByGroup(config, log)

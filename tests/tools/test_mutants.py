@@ -103,3 +103,11 @@ def test_only_what_was_tried_is_counted_and_the_explained_apart() -> None:
     score = Score.of(verdicts, explained=1)
     assert score == Score(made=6, tried=5, killed=3, explained=1, left=1)
     assert score.share == 0.75
+
+
+def test_the_tests_start_without_what_shares_them_out(pytestconfig: pytest.Config) -> None:
+    """Mutants are tried in forks of one process: its pytest knows no hook of xdist's."""
+    own = next(
+        each for each in pytestconfig.pluginmanager.get_plugins() if hasattr(each, "ByGroup")
+    )
+    assert own.pytest_xdist_make_scheduler.pytest_impl["optionalhook"]

@@ -11,9 +11,10 @@ from functools import partial
 
 from portway.gate.calls import callers
 from portway.gate.context import NO_BOUNDARY, ResidencyContext
+from portway.gate.ends import is_of_ends
 from portway.gate.hosted import hosted, hosted_refusal, is_location_variable, location_refusal
 from portway.gate.places import reading
-from portway.gate.resource import SERVICE_TYPE, Resource, Stack
+from portway.gate.resource import Resource, Stack
 from portway.gate.routes import Route, refusal, routes
 from portway.gate.rule import Rule, Severity, Violation
 from portway.gate.settings import Kind, Setting, settings
@@ -48,11 +49,6 @@ _SWITCHED = (
     "gcp:accesscontextmanager/*",
 )
 """Types that switch a whole API on, audit or fence it: its name is the same in every region."""
-_ROUTES = {
-    "gcp:secretmanager/secretVersion:SecretVersion": "secretData",
-    "kubernetes:core/v1:Secret": "stringData",
-}
-"""Where a front door keeps address and key of its ends, by the type that holds it."""
 _VERTEX_API = "aiplatform.googleapis.com"
 
 
@@ -259,27 +255,7 @@ def _explained(resource: Resource, leaf: Setting, stack: Stack) -> bool:
     sources = _sources(resource, leaf, stack)
     if _MODEL_NAME.search(leaf.name):
         return any(source.type.startswith("aws:bedrock") for source in sources)
-    return bool(sources) or _is_of_ends(resource, leaf, stack)
-
-
-def _is_of_ends(resource: Resource, leaf: Setting, stack: Stack) -> bool:
-    """Whether an unknown value is what a front door looked up of its ends.
-
-    A gate without a login cannot see the outputs of other stacks. A door says which ends it has and in
-    which regions, which is judged, and each end is a stack that is judged itself. Only a secret of the
-    door's own component counts, and only where nothing of this stack made it unknown.
-    """
-    kept = str(steps(leaf.path)[0])
-    if _ROUTES.get(resource.type) != kept or (resource.depends_on or {}).get(kept):
-        return False
-    here: Resource | None = resource
-    met: set[str] = set()
-    while here is not None and here.urn not in met:
-        if here.type == SERVICE_TYPE:
-            return bool(here.properties.every("ends[].region"))
-        met.add(here.urn)
-        here = stack.by_urn.get(here.parent or "")
-    return False
+    return bool(sources) or is_of_ends(resource, leaf.path, stack)
 
 
 def _sources(resource: Resource, leaf: Setting, stack: Stack) -> list[Resource]:

@@ -149,7 +149,7 @@ def _sentences(meters: tuple[Meter, ...], work: Work) -> Iterator[str]:
 
 
 def _of_held(meter: Held) -> Iterator[str]:
-    if meter.most == meter.least:
+    if meter.most == meter.least or not meter.parts:
         return
     yield (
         f"an idle instance may be kept up to {meter.hold_seconds} s: expected counts all of it, "

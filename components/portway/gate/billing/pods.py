@@ -262,7 +262,7 @@ def _passed_on(
     most = _counts(resource, stack)[1]
     yield Held(
         resource.name, where.region, (), 0, most, slots, hold_seconds=0, start_seconds=1,
-        served_by="door", shape=f"{most} pods without a GPU; {_SHARED}",
+        served_by="door", shape=f"at most {most} without a GPU; {_SHARED}",
     )  # fmt: skip
     yield from _answers(resource, stack, where, given)
 

@@ -9,7 +9,7 @@ from portway.errors import Problem, Refused
 from portway.models import Model
 from portway.options import read_options
 from portway.spec import InferenceServiceSpec
-from portway.target import DoorKind, DoorPlacement, Placement
+from portway.target import DoorKind, DoorPlacement, End, Placement
 from portway.targets.kubernetes import door_objects, refused_traffic
 from portway.targets.kubernetes.abilities import missing_abilities
 from portway.targets.kubernetes.door_options import MAX_CONCURRENCY, KubernetesDoorOptions
@@ -153,7 +153,7 @@ def _plan(
         monthly_budget_usd=None if spec.budget is None else spec.budget.monthly_usd,
         auth=spec.access.auth,
         keys=placement.keys,
-        notes=tuple(_notes(service, options)),
+        notes=tuple(_notes(service, options, door.ends)),
         cluster=cluster,
         flavour=service.flavour,
         namespace=service.namespace,
@@ -169,7 +169,9 @@ def _plan(
     )
 
 
-def _notes(service: Service, options: KubernetesDoorOptions) -> Iterator[str]:
+def _notes(
+    service: Service, options: KubernetesDoorOptions, ends: tuple[End, ...]
+) -> Iterator[str]:
     if options.replicas > 1:
         yield (
             "each of several pods counts its own requests: what is open towards an end is not known, "
@@ -185,10 +187,13 @@ def _notes(service: Service, options: KubernetesDoorOptions) -> Iterator[str]:
         "after the deployment"
     )
     if service.spec.residency and not options.networks:
+        what, verdict = "by https", "advises against that"
+        if door_objects.leads_to_clusters(ends):
+            what, verdict = "by https and by http", "refuses that"
         yield (
-            "the door may reach every public address, and the residency pack refuses that; name the ranges "
-            "that its ends are at (options.networks): private endpoints of Cloud Run and of API Gateway, "
-            "load balancers of clusters"
+            f"the door may reach every public address {what}, and the residency pack {verdict}; name the "
+            "ranges that its ends are at (options.networks): private endpoints of Cloud Run and of API "
+            "Gateway, load balancers of clusters"
         )
     gateway = options.gateway
     if gateway is not None:

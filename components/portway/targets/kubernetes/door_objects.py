@@ -1,5 +1,6 @@
 """The objects of a front door: the runtime as a reverse proxy, without a GPU. Pure."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from pydantic import JsonValue
@@ -65,20 +66,8 @@ def routes(service: Service) -> str:
 
 
 def _traffic(service: Service, options: KubernetesDoorOptions, ends: tuple[End, ...]) -> Object:
-    """In: requests. Out: names, and the ends: by https, and by the port of our own load balancers."""
-    ports = [HTTPS_PORT]
-    anywhere: Object = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}}
-    named_ranges: list[JsonValue] = [{"ipBlock": {"cidr": one}} for one in options.networks]
-    peers = named_ranges or [anywhere]
-    if any(end.target == "kubernetes" for end in ends):
-        ports.append(RUNTIME_PORT)
-        # Of its own cluster too: some networks see a pod where a load balancer's address was called.
-        peers.append({"namespaceSelector": {}})
-    out: Object = {"to": peers, "ports": [{"protocol": "TCP", "port": port} for port in ports]}
-    here: Object = {
-        **callers(service),
-        "ports": [{"protocol": "TCP", "port": RUNTIME_PORT}],
-    }
+    """In: requests. Out: names, and the ends."""
+    here: Object = {**callers(service), "ports": _ports(RUNTIME_PORT)}
     return named(
         service,
         "networking.k8s.io/v1",
@@ -87,9 +76,29 @@ def _traffic(service: Service, options: KubernetesDoorOptions, ends: tuple[End, 
             "podSelector": {"matchLabels": selector(service)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [here],
-            "egress": [names(), out],
+            "egress": [names(), *_to_ends(options, ends)],
         },
     )
+
+
+def _to_ends(options: KubernetesDoorOptions, ends: tuple[End, ...]) -> Iterator[JsonValue]:
+    """Ends by https, and by the port of our own load balancers where one is in a cluster."""
+    anywhere: Object = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}}
+    ranges: list[JsonValue] = [{"ipBlock": {"cidr": one}} for one in options.networks]
+    peers = ranges or [anywhere]
+    yield {"to": peers, "ports": _ports(HTTPS_PORT)}
+    if leads_to_clusters(ends):
+        # Of its own cluster too: some networks see a pod where a load balancer's address was called.
+        yield {"to": [*peers, {"namespaceSelector": {}}], "ports": _ports(RUNTIME_PORT)}
+
+
+def leads_to_clusters(ends: tuple[End, ...]) -> bool:
+    """Whether an end may answer at a load balancer of a cluster, by http."""
+    return any(end.target == "kubernetes" for end in ends)
+
+
+def _ports(*numbers: int) -> list[JsonValue]:
+    return [{"protocol": "TCP", "port": number} for number in numbers]
 
 
 def _deployment(service: Service, options: KubernetesDoorOptions, concurrency: int) -> Object:

@@ -54,7 +54,7 @@ class KubernetesDoorOptions(Frozen):
         BeforeValidator(as_tuple),
         Field(
             description="address ranges that ends are at; without, the door reaches every public "
-            "address, which the residency pack refuses"
+            "address, which the residency pack advises against"
         ),
     ] = ()
 

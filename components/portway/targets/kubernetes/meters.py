@@ -55,7 +55,7 @@ def _proxy(plan: KubernetesDoorPlan) -> Iterator[Meter]:
     """Pods that need no GPU: their nodes, and the cluster, are billed with what else runs there."""
     yield Held(
         "deployment", plan.region, (), 0, plan.max_replicas, plan.concurrency, hold_seconds=0,
-        start_seconds=1, served_by="door", shape=f"{plan.max_replicas} pods without a GPU; {_SPARE}",
+        start_seconds=1, served_by="door", shape=f"at most {plan.max_replicas} without a GPU; {_SPARE}",
     )  # fmt: skip
     yield NoCharge("deployment", "pods", _SPARE)
     yield NoCharge("cluster", "control plane", "billed with the services of the cluster")

@@ -7,6 +7,7 @@ import pytest
 from portway.errors import Refused
 from portway.estimates import estimate_plan
 from portway.gate.billing import stack_estimate
+from portway.gate.testing import judge, resource
 from portway.inference_service import InferenceService
 from portway.models import find
 from portway.registry import load_target
@@ -19,9 +20,11 @@ from portway.targets.kubernetes.shapes import KubernetesDoorPlan
 from support import builders
 from support.cluster_doors import GATEWAY, SERVED, TARGET, WEIGHTS, placement, plan
 from support.mock_engine import Run, deploy
+from support.packs import POLICIES
 from support.priced_stacks import stack_of_service
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+RULE = "residency-cluster-egress-is-named"
 SECRET = "kubernetes:core/v1:Secret"
 
 
@@ -93,23 +96,46 @@ def test_it_waits_for_all_that_it_reads_and_only_its_key_is_secret() -> None:
     assert {name for name, hidden in run.secret.items() if hidden} == {"apiKey"}
 
 
-def test_it_reaches_the_ranges_that_were_named_or_public_addresses_and_no_private_ones() -> None:
-    def out(place: Placement) -> tuple[list[str], list[int], bool]:
-        (_, rule) = objects_at(plan(place).objects["traffic"], "spec", "egress")
-        blocks = [each["ipBlock"]["cidr"] for each in rule["to"] if "ipBlock" in each]
-        inside = any("namespaceSelector" in each for each in rule["to"])
-        return blocks, [each["port"] for each in rule["ports"]], inside
+SERVERLESS = {"chat.prod.cloud-run": 100, "chat.prod.lambda-bedrock": 0}
 
-    serverless = {"chat.prod.cloud-run": 100, "chat.prod.lambda-bedrock": 0}
-    assert out(placement(serverless)) == (["0.0.0.0/0"], [443], False)
-    assert out(placement()) == (["0.0.0.0/0"], [443, 8080], True)
-    named = placement(serverless, networks=["10.20.0.0/24"])
-    assert out(named) == (["10.20.0.0/24"], [443], False)
-    warned = [note for note in plan().notes if "the residency pack refuses that" in note]
-    assert len(warned) == 1
-    assert not set(warned) & set(plan(named).notes)
-    (_, rule) = objects_at(plan().objects["traffic"], "spec", "egress")
-    assert "10.0.0.0/8" in rule["to"][0]["ipBlock"]["except"]
+
+def test_it_reaches_the_ranges_that_were_named_or_public_addresses_and_no_private_ones() -> None:
+    def out(place: Placement) -> list[tuple[int, list[str]]]:
+        (_, *rules) = objects_at(plan(place).objects["traffic"], "spec", "egress")
+        return [
+            (rule["ports"][0]["port"], [str(dig(each, "ipBlock", "cidr")) for each in rule["to"]])
+            for rule in rules
+        ]
+
+    its_own_cluster = "None"
+    named = placement(SERVERLESS, networks=["10.20.0.0/24"])
+    assert out(named) == [(443, ["10.20.0.0/24"])]
+    assert out(placement(SERVERLESS)) == [(443, ["0.0.0.0/0"])]
+    assert out(placement()) == [(443, ["0.0.0.0/0"]), (8080, ["0.0.0.0/0", its_own_cluster])]
+    (_, *rules) = objects_at(plan().objects["traffic"], "spec", "egress")
+    assert all("10.0.0.0/8" in rule["to"][0]["ipBlock"]["except"] for rule in rules)
+
+
+@pytest.mark.parametrize(
+    ("place", "verdict"),
+    [
+        (placement(), "refuses that"),
+        (placement(SERVERLESS), "advises against that"),
+        (placement(networks=["10.20.0.0/24"]), None),
+    ],
+    ids=["http", "https", "named"],
+)
+def test_the_plan_says_what_the_residency_pack_says(place: Placement, verdict: str | None) -> None:
+    said = [note for note in plan(place).notes if "every public address" in note]
+    assert [f"the residency pack {verdict};" in note for note in said] == [True] * bool(verdict)
+    policy = resource(
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy", "traffic", plan(place).objects["traffic"]
+    )
+    judged = judge([policy], POLICIES / "residency", {"boundary": "eu"}).of(RULE)
+    levels = {None: set[str](), "refuses that": {"mandatory"}, "advises against that": {"advisory"}}
+    assert {str(one.level) for one in judged} <= {"mandatory", "advisory"}
+    assert {str(one.level) for one in judged} >= levels[verdict]
+    assert bool(judged) == bool(verdict)
 
 
 def test_a_gateway_gives_it_https_and_a_name() -> None:

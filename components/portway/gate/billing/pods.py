@@ -253,9 +253,11 @@ def _passed_on(
     resource: Resource, stack: Stack | None, given: Mapping[str, Any]
 ) -> Iterator[Meter]:
     """What the answers cause that it has from others: a front door needs no GPU to send them out."""
+    if not serving.is_door(resource):
+        return
     slots = serving.at_once(resource)
     if not slots:
-        return
+        raise CannotPrice("", "nothing says how many requests the front door passes on at once")
     where = cluster_of(resource, stack)
     if where is None or stack is None:
         raise CannotPrice("", "nothing says in which region its cluster is")

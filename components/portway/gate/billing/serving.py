@@ -12,21 +12,27 @@ _IS_DOOR: Final = "PORTWAY_ROUTES_FILE"
 _CONCURRENCY: Final = "PORTWAY_CONCURRENCY"
 
 
+def is_door(resource: Resource) -> bool:
+    """Whether its pods are a front door, which answers with what others say."""
+    return any(_IS_DOOR in dict(_variables(view.get("env"))) for view in _containers(resource))
+
+
 def at_once(resource: Resource) -> int:
     """Requests one pod of ``resource`` answers at once: of vLLM, or of a front door; 0 where none says."""
-    containers = [
-        container.value for pod in anatomy(resource).pods for container in pod.containers()
-    ]
-    for view in containers:
+    for view in _containers(resource):
         args = view.get("args")
         text = " ".join(map(str, cast("list[object]", args))) if isinstance(args, list) else ""
         if found := _SEQUENCES.search(text):
             return int(found[1])
-    for view in containers:
+    for view in _containers(resource):
         variables = dict(_variables(view.get("env")))
         if _IS_DOOR in variables and variables.get(_CONCURRENCY, "").isdigit():
             return int(variables[_CONCURRENCY])
     return 0
+
+
+def _containers(resource: Resource) -> list[Mapping[str, object]]:
+    return [container.value for pod in anatomy(resource).pods for container in pod.containers()]
 
 
 def _variables(env: object) -> Iterator[tuple[str, str]]:

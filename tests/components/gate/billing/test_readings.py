@@ -332,3 +332,20 @@ def test_an_amount_is_a_text_for_messages_and_empty_where_it_is_not_known() -> N
     told = {one.name: amount(one, stack) for one in stack.resources}
     assert told["nat"] == "37 USD a month at its maximum"
     assert told["db"] == told["role"] == ""
+
+
+def proxy(**environment: str) -> dict[str, Any]:
+    env = [{"name": name, "value": value} for name, value in environment.items()]
+    pod = {"containers": [{"name": "app", "image": "python", "env": env}]}
+    return row("kubernetes:apps/v1:Deployment", spec={"replicas": 2, "template": {"spec": pod}})
+
+
+def test_a_front_door_in_a_cluster_is_billed_for_what_it_sends_out_and_other_pods_are_not() -> None:
+    door = proxy(PORTWAY_ROUTES_FILE="/routes.json", PORTWAY_CONCURRENCY="16")
+    assert set(lines(estimate(door))) == {"egress", "logs"}
+    assert lines(estimate(proxy(PORTWAY_CONCURRENCY="16"))) == {}
+
+
+def test_a_front_door_that_says_nothing_of_its_concurrency_has_no_price() -> None:
+    found = estimate(proxy(PORTWAY_ROUTES_FILE="/routes.json"))
+    assert why(found) == "nothing says how many requests the front door passes on at once"

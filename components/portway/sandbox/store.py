@@ -5,7 +5,9 @@ reads them and writes statuses. They share nothing else. Every write is one tran
 process killed at any moment leaves a store that is whole.
 """
 
+import contextlib
 import json
+import random
 import socket
 import sqlite3
 import time
@@ -13,9 +15,13 @@ from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from portway.errors import Missing
+
+KEPT_PORTS: Final = range(20_000, 32_768)
+"""Below those that Linux (from 32768) and macOS (from 49152) lend to connections that go out: what is
+kept for a stack must still be free when a sandbox starts again."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS resources (
@@ -271,9 +277,10 @@ def _event(
 
 
 def _free_port(taken: set[int]) -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port not in taken:
+    for port in random.sample(KEPT_PORTS, len(KEPT_PORTS)):
+        if port in taken:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port
+    raise Missing("no loopback port from 20000 to 32767 is free; end what listens there")

@@ -25,7 +25,7 @@ from portway.sandbox.controlplane.nodes import (
     node_for,
     slice_for,
 )
-from portway.sandbox.controlplane.objects import Object, dig, object_at, token_of
+from portway.sandbox.controlplane.objects import Object, dig, object_at, objects_at, token_of
 from portway.sandbox.controlplane.obstacles import NO_MORE_NODES, is_unschedulable
 from portway.sandbox.dataplane.context import Context
 from portway.sandbox.dataplane.kubernetes_objects import disk_of
@@ -87,6 +87,9 @@ class NodePools:
         try:
             pool = pool_of(pod)
             number = self._free_number(pool)
+            if (uid in self._asked or number is None) and self._is_one_coming(pool):
+                self._asked[uid] = time.monotonic()
+                return
             if number is None:
                 self._asked[uid] = time.monotonic()
                 why = f"the node pool has its most nodes, {self._most}"
@@ -171,12 +174,19 @@ class NodePools:
     def _most(self) -> int:
         return int(self._context.settings.most_nodes)
 
-    def _free_number(self, pool: str) -> int | None:
-        taken = {
-            str(dig(node, "metadata", "name"))
-            for node in self._objects.of("v1", "Node")
+    def _is_one_coming(self, pool: str) -> bool:
+        """Whether a node of ``pool`` is not ready yet: a pod may run there once it is."""
+        return not all(_is_ready(node) for node in self._nodes_of(pool))
+
+    def _nodes_of(self, pool: str) -> list[Object]:
+        return [
+            node for node in self._objects.of("v1", "Node")
             if object_at(node, "metadata", "labels").get(POOL) == pool
-        } | self._orders.keys()
+        ]  # fmt: skip
+
+    def _free_number(self, pool: str) -> int | None:
+        names = {str(dig(node, "metadata", "name")) for node in self._nodes_of(pool)}
+        taken = names | self._orders.keys()
         free = (n for n in range(self._most) if f"sandbox-{pool}-{n}" not in taken)
         return next(free, None)
 
@@ -194,6 +204,11 @@ class NodePools:
             log.debug("no event for %s: %s", dig(pod, "metadata", "name"), error)
             if error.may_pass:
                 self._told.discard(told)
+
+
+def _is_ready(node: Object) -> bool:
+    conditions = objects_at(node, "status", "conditions")
+    return any((one.get("type"), one.get("status")) == ("Ready", "True") for one in conditions)
 
 
 def pool_of(pod: Object) -> str:

@@ -44,11 +44,13 @@ class PaperCluster:
     Attributes:
         fails: the write, counted from one, at which its server goes; the next ones find it there.
         is_done: whether that write had been carried out when the server went.
+        is_slow: whether nodes are not ready as soon as they are made.
     """
 
     pod: Object = field(default_factory=lambda: WAITING)
     fails: int = 0
     is_done: bool = False
+    is_slow: bool = False
     writes: int = 0
     nodes: list[Object] = field(default_factory=list[Object])
     capacities: list[Object] = field(default_factory=list[Object])
@@ -70,7 +72,12 @@ class PaperCluster:
             if any(name_of(each) == name_of(json) for each in kept):
                 raise Refused(409, "already exists")
             kept.append({**json, "metadata": {**json["metadata"], "uid": name_of(json)}})
+            if kept is self.nodes and not self.is_slow:
+                self.ready(kept[-1])
             return kept[-1]
+
+    def ready(self, node: Object) -> None:
+        node["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
 
     async def patch(self, _path: str, body: Object) -> None:
         with self._write():
@@ -120,6 +127,24 @@ def test_a_node_is_made_whole_when_the_server_goes_at_any_write(
     assert [name_of(each) for each in cluster.slices] == [f"{name_of(cluster.nodes[0])}-gpus"]
     assert len(cluster.nodes) == 1
     assert cluster.capacities[-1]["cpu"]
+
+
+def test_a_node_that_is_not_ready_yet_is_waited_for_and_no_other_one_is_made(
+    clock: list[float],
+) -> None:
+    cluster = PaperCluster(is_slow=True)
+    pools = pools_of(cluster)
+    for _ in range(4):
+        asyncio.run(pools.reconcile())
+        clock[0] += AGAIN_SECONDS
+    assert (len(cluster.nodes), cluster.said) == (1, [])
+    cluster.ready(cluster.nodes[0])
+    counts: list[int] = []
+    for later in (-AGAIN_SECONDS / 2, AGAIN_SECONDS):
+        clock[0] += later
+        asyncio.run(pools.reconcile())
+        counts.append(len(cluster.nodes))
+    assert counts == [1, 2], "the scheduler has time to see it"
 
 
 def test_that_there_are_no_more_nodes_is_said_once_the_server_is_back(clock: list[float]) -> None:

@@ -157,11 +157,7 @@ class NodePools:
         name = str(dig(node, "metadata", "name"))
         if POOL not in object_at(node, "metadata", "labels"):
             return
-        busy = any(
-            dig(pod, "spec", "nodeName") == name and not is_over(pod)
-            for pod in self._objects.of("v1", "Pod")
-        )
-        if busy:
+        if self._is_busy(name):
             self._idle_since.pop(name, None)
         elif time.monotonic() - self._idle_since.setdefault(name, time.monotonic()) > IDLE_SECONDS:
             self._idle_since.pop(name)
@@ -175,8 +171,17 @@ class NodePools:
         return int(self._context.settings.most_nodes)
 
     def _is_one_coming(self, pool: str) -> bool:
-        """Whether a node of ``pool`` is not ready yet: a pod may run there once it is."""
-        return not all(_is_ready(node) for node in self._nodes_of(pool))
+        """Whether a node of ``pool`` is not ready yet, or free: a pod may run there once the scheduler sees it."""
+        return not all(
+            _is_ready(node) and self._is_busy(str(dig(node, "metadata", "name")))
+            for node in self._nodes_of(pool)
+        )
+
+    def _is_busy(self, name: str) -> bool:
+        return any(
+            dig(pod, "spec", "nodeName") == name and not is_over(pod)
+            for pod in self._objects.of("v1", "Pod")
+        )
 
     def _nodes_of(self, pool: str) -> list[Object]:
         return [

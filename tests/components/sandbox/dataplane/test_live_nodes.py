@@ -45,12 +45,15 @@ class PaperCluster:
         fails: the write, counted from one, at which its server goes; the next ones find it there.
         is_done: whether that write had been carried out when the server went.
         is_slow: whether nodes are not ready as soon as they are made.
+        is_free: whether no other pod takes a node once it is ready.
     """
 
     pod: Object = field(default_factory=lambda: WAITING)
     fails: int = 0
     is_done: bool = False
     is_slow: bool = False
+    is_free: bool = False
+    taken: list[str] = field(default_factory=list[str])
     writes: int = 0
     nodes: list[Object] = field(default_factory=list[Object])
     capacities: list[Object] = field(default_factory=list[Object])
@@ -58,7 +61,10 @@ class PaperCluster:
     said: list[str] = field(default_factory=list[str])
 
     def of(self, _api: str, kind: str) -> list[Object]:
-        return {"Pod": [self.pod], "Node": self.nodes}[kind]
+        others: list[Object] = [
+            {"metadata": {"uid": name}, "spec": {"nodeName": name}} for name in self.taken
+        ]
+        return {"Pod": [self.pod, *others], "Node": self.nodes}[kind]
 
     async def ask(self, method: str, path: str, json: Object | None = None) -> Object:
         if method == "GET":
@@ -78,6 +84,7 @@ class PaperCluster:
 
     def ready(self, node: Object) -> None:
         node["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
+        self.taken += [] if self.is_free else [name_of(node)]
 
     async def patch(self, _path: str, body: Object) -> None:
         with self._write():
@@ -145,6 +152,15 @@ def test_a_node_that_is_not_ready_yet_is_waited_for_and_no_other_one_is_made(
         asyncio.run(pools.reconcile())
         counts.append(len(cluster.nodes))
     assert counts == [1, 2], "the scheduler has time to see it"
+
+
+def test_a_free_node_that_the_scheduler_has_not_seen_is_waited_for(clock: list[float]) -> None:
+    cluster = PaperCluster(is_free=True)
+    pools = pools_of(cluster)
+    for _ in range(6):
+        asyncio.run(pools.reconcile())
+        clock[0] += AGAIN_SECONDS / 2
+    assert (len(cluster.nodes), cluster.said) == (1, [])
 
 
 def test_that_there_are_no_more_nodes_is_said_once_the_server_is_back(clock: list[float]) -> None:

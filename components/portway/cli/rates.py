@@ -6,6 +6,7 @@ import click
 
 from portway.cli.output import console, output_options, print_json
 from portway.cli.rates_refresh import command as refresh
+from portway.cli.target_option import target_option
 from portway.errors import BadInput
 from portway.price_lists.refresh import FOLDER, with_newer
 from portway.pricing.money import CURRENCY
@@ -17,7 +18,7 @@ _Row = tuple[str, Rate]
 
 
 @click.group(invoke_without_command=True)
-@click.option("--target", type=click.Choice(registered()), help="Only the rates of one target.")
+@target_option
 @click.option("--region", help="Only the rates that count in this region.")
 @output_options
 @click.pass_context

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from portway.cli.output import console, output_options, print_json
+from portway.cli.target_option import target_option
 from portway.errors import BadInput, Missing, Problem
 from portway.price_lists.amazon import URL, Unmatched, UnreadableList, address, read_list
 from portway.price_lists.refresh import FOLDER, Change, compare, merged, newer
@@ -25,7 +26,7 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 
 
 @click.command("refresh")
-@click.option("--target", type=click.Choice(registered()), help="Only the rates of one target.")
+@target_option
 @click.option("--region", "regions", multiple=True, required=True,
               help="A region of AWS, such as eu-west-1; may be given more than once.")  # fmt: skip
 @click.option("--from", "source", default=URL, show_default=True,

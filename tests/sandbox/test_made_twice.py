@@ -5,6 +5,8 @@ then asks for it again, and only the cloud can refuse.
 """
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -37,13 +39,18 @@ NAMELESS = {
 }
 
 
+def copy_database(original: Path, copied: Path) -> None:
+    """As SQLite copies a database that others write to: its files come and go meanwhile."""
+    with closing(sqlite3.connect(original)) as source, closing(sqlite3.connect(copied)) as target:
+        source.backup(target)
+
+
 @pytest.fixture
 def copy(deployed: SandboxProject, tmp_path: Path) -> Layout:
     """The clouds as they are now, to do harm to."""
     original, copied = Layout.of_project(deployed.folder), Layout(tmp_path / ".portway")
     copied.create()
-    for file in original.root.glob("cloud.db*"):
-        shutil.copy(file, copied.root / file.name)
+    copy_database(original.store, copied.store)
     shutil.copytree(original.root / "objects", copied.root / "objects")
     shutil.copytree(original.state, copied.state, dirs_exist_ok=True)
     return copied

@@ -118,12 +118,21 @@ class GateReport:
         return f"{resources} judged by {len(self.rules)} rules in {packs}"
 
     def said(self, report: StackReport) -> tuple[Said, ...]:
-        """Every violation of one stack: refusals first, in the engine's order."""
+        """Every violation of one stack: refusals first, pack by pack, then in the engine's order.
+
+        Packs judge at the same time, so that the engine's order is whoever speaks first.
+        """
         if report.record is None:
             return ()
         counted: dict[tuple[str, str], int] = {}
         found: list[Said] = []
-        for one in (*report.record.refusals, *report.record.advice):
+        packs = [pack.name for pack in self.packs]
+
+        def turn(one: Reported) -> int:
+            return packs.index(one.pack) if one.pack in packs else len(packs)
+
+        record = report.record
+        for one in (*sorted(record.refusals, key=turn), *sorted(record.advice, key=turn)):
             name = one.rule or one.policy
             number = counted.get((name, one.urn), 0)
             counted[name, one.urn] = number + 1

@@ -54,6 +54,21 @@ def test_an_exemption_is_told_from_other_advice_and_counts_the_same_rule_twice()
     ]
 
 
+def test_packs_are_told_in_one_order_whichever_speaks_first() -> None:
+    first, second = said(), said(message="its replica is in us-east1")
+    dear = said("old", "holds 8 GPUs", rule=GPUS)
+    theirs = said("old", "is not theirs", rule="not-ours")
+    expected = ["is in us-central1 (location), outside the boundary eu", second.message]
+    expected += [dear.message, theirs.message]
+    for spoken in (
+        (first, second, dear, theirs),
+        (theirs, dear, first, second),
+        (first, theirs, dear, second),
+    ):
+        (stack,) = (report := run_of(stack_report(*spoken))).stacks
+        assert [one.reported.message for one in report.said(stack)] == expected
+
+
 def test_the_document_for_programs_keeps_refusals_and_advice_apart() -> None:
     refused = document(everything())["stacks"][1]  # pyright: ignore[reportIndexIssue, reportUnknownVariableType] - JSON
     assert [len(refused[key]) for key in ("violations", "advice", "faults")] == [4, 2, 0]  # pyright: ignore[reportUnknownArgumentType] - JSON

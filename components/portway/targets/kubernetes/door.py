@@ -15,10 +15,11 @@ from portway.targets.kubernetes.abilities import missing_abilities
 from portway.targets.kubernetes.door_options import MAX_CONCURRENCY, KubernetesDoorOptions
 from portway.targets.kubernetes.network import endpoint
 from portway.targets.kubernetes.nodes import flavour_of, regions
+from portway.targets.kubernetes.notes import way_in_notes
 from portway.targets.kubernetes.options import Flavour
 from portway.targets.kubernetes.pod import RUNTIME_PORT
 from portway.targets.kubernetes.refusals import RESERVED_NAMESPACES
-from portway.targets.kubernetes.refused_weights import why_no_network
+from portway.targets.kubernetes.refused_weights import no_networks
 from portway.targets.kubernetes.service import Service
 from portway.targets.kubernetes.shapes import KubernetesDoorPlan
 
@@ -90,11 +91,7 @@ def _of_options(spec: InferenceServiceSpec, options: KubernetesDoorOptions) -> I
             f"is {options.concurrency}, with {options.replicas} pods; the door would hold back requests "
             f"that both ends of a move have room for ({most} at once)",
         )
-    for text in options.networks:
-        why = why_no_network(text)
-        if why is not None:
-            message = f"has {text!r}, {why}; write a range such as 10.20.0.0/24"
-            yield Problem("door.options.networks", message)
+    yield from no_networks("door.options.networks", options.networks)
     if options.namespace in RESERVED_NAMESPACES:
         yield Problem(
             "door.options.namespace",
@@ -125,8 +122,7 @@ def _of_cluster(
         )
     shared = options.of_service()
     for one in (*missing_abilities(shared), *refused_traffic.reasons(spec, flavour, shared)):
-        if one.path != "placement.options.hostname":
-            yield Problem(_of_a_door(one.path), _of_a_door(one.message))
+        yield Problem(_of_a_door(one.path), _of_a_door(one.message))
 
 
 def _of_a_door(text: str) -> str:
@@ -195,13 +191,8 @@ def _notes(
             "ranges that its ends are at (options.networks): private endpoints of Cloud Run and of API "
             "Gateway, load balancers of clusters"
         )
-    gateway = options.gateway
-    if gateway is not None:
-        yield (
-            f"the Gateway {gateway.namespace}/{gateway.name} must serve {gateway.host} by https and admit "
-            f"routes of the namespace {service.namespace}"
-        )
-    else:
+    yield from way_in_notes(service)
+    if options.gateway is None:
         yield (
             "clients call the load balancer by http, and their keys cross the network as they are; with "
             "options.gateway they come by https"

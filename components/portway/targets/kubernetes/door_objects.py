@@ -11,7 +11,14 @@ from portway.target import End
 from portway.targets.kubernetes import gateway
 from portway.targets.kubernetes.containers import POD_SECURITY, RESTRICTED, env_list, probe
 from portway.targets.kubernetes.door_options import KubernetesDoorOptions
-from portway.targets.kubernetes.network import callers, default_deny, load_balanced, names
+from portway.targets.kubernetes.network import (
+    callers,
+    default_deny,
+    load_balanced,
+    names,
+    policy,
+    tcp,
+)
 from portway.targets.kubernetes.objects import account, disruption, namespace
 from portway.targets.kubernetes.pod import (
     CODE_FILE,
@@ -67,18 +74,8 @@ def routes(service: Service) -> str:
 
 def _traffic(service: Service, options: KubernetesDoorOptions, ends: tuple[End, ...]) -> Object:
     """In: requests. Out: names, and the ends."""
-    here: Object = {**callers(service), "ports": _ports(RUNTIME_PORT)}
-    return named(
-        service,
-        "networking.k8s.io/v1",
-        "NetworkPolicy",
-        spec={
-            "podSelector": {"matchLabels": selector(service)},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [here],
-            "egress": [names(), *_to_ends(options, ends)],
-        },
-    )
+    here: Object = {**callers(service), "ports": tcp(RUNTIME_PORT)}
+    return policy(service, [here], [names(), *_to_ends(options, ends)])
 
 
 def _to_ends(options: KubernetesDoorOptions, ends: tuple[End, ...]) -> Iterator[JsonValue]:
@@ -86,19 +83,15 @@ def _to_ends(options: KubernetesDoorOptions, ends: tuple[End, ...]) -> Iterator[
     anywhere: Object = {"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}}
     ranges: list[JsonValue] = [{"ipBlock": {"cidr": one}} for one in options.networks]
     peers = ranges or [anywhere]
-    yield {"to": peers, "ports": _ports(HTTPS_PORT)}
+    yield {"to": peers, "ports": tcp(HTTPS_PORT)}
     if leads_to_clusters(ends):
         # Of its own cluster too: some networks see a pod where a load balancer's address was called.
-        yield {"to": [*peers, {"namespaceSelector": {}}], "ports": _ports(RUNTIME_PORT)}
+        yield {"to": [*peers, {"namespaceSelector": {}}], "ports": tcp(RUNTIME_PORT)}
 
 
 def leads_to_clusters(ends: tuple[End, ...]) -> bool:
     """Whether an end may answer at a load balancer of a cluster, by http."""
     return any(end.target == "kubernetes" for end in ends)
-
-
-def _ports(*numbers: int) -> list[JsonValue]:
-    return [{"protocol": "TCP", "port": number} for number in numbers]
 
 
 def _deployment(service: Service, options: KubernetesDoorOptions, concurrency: int) -> Object:

@@ -74,6 +74,18 @@ def default_deny(service: Service) -> Object:
 
 def traffic(service: Service) -> Object:
     """In: requests. Out: names, the meter, and weights from where they are; nothing else."""
+    out: list[JsonValue] = [
+        names(),
+        *reach(service),
+        *weights.egress(service),
+        *_collector(service),
+        *_group(service, "to"),
+    ]
+    return policy(service, list(_ingress(service)), out)
+
+
+def policy(service: Service, ingress: list[JsonValue], egress: list[JsonValue]) -> Object:
+    """Lets the pods of ``service`` talk by these rules and by no others."""
     return named(
         service,
         "networking.k8s.io/v1",
@@ -81,14 +93,8 @@ def traffic(service: Service) -> Object:
         spec={
             "podSelector": {"matchLabels": selector(service)},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": list(_ingress(service)),
-            "egress": [
-                names(),
-                *reach(service),
-                *weights.egress(service),
-                *_collector(service),
-                *_group(service, "to"),
-            ],
+            "ingress": ingress,
+            "egress": egress,
         },
     )
 
@@ -124,13 +130,13 @@ def names() -> Object:
 
 def _ingress(service: Service) -> Iterator[JsonValue]:
     options = service.options
-    yield {**callers(service), "ports": _ports(RUNTIME_PORT)}
+    yield {**callers(service), "ports": tcp(RUNTIME_PORT)}
     if options.inference_pool is not None:
         picker: Object = {"podSelector": {"matchLabels": {"app": options.inference_pool.picker}}}
-        yield {"from": [picker], "ports": _ports(RUNTIME_PORT, ENGINE_PORT)}
+        yield {"from": [picker], "ports": tcp(RUNTIME_PORT, ENGINE_PORT)}
     if options.monitor is not None:
         reader = in_namespace(options.monitor.namespace)
-        yield {"from": [reader], "ports": _ports(METRICS_PORT, ENGINE_PORT)}
+        yield {"from": [reader], "ports": tcp(METRICS_PORT, ENGINE_PORT)}
     yield from _group(service, "from")
 
 
@@ -146,7 +152,7 @@ def _collector(service: Service) -> list[JsonValue]:
         return []
     url = urlsplit(service.options.otlp)
     namespace = (url.hostname or "").split(".")[1]
-    return [{"to": [in_namespace(namespace)], "ports": _ports(url.port or 4317)}]
+    return [{"to": [in_namespace(namespace)], "ports": tcp(url.port or 4317)}]
 
 
 def callers(service: Service) -> Mapping[str, JsonValue]:
@@ -169,7 +175,8 @@ def in_namespace(name: str) -> Object:
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
-def _ports(*numbers: int) -> list[JsonValue]:
+def tcp(*numbers: int) -> list[JsonValue]:
+    """Ports as a policy lists them."""
     return [{"protocol": "TCP", "port": number} for number in numbers]
 
 

@@ -24,7 +24,7 @@ def notes(service: Service) -> Iterator[str]:
     yield from _room_notes(service)
     yield from _gap_notes(service)
     yield from _scaling_notes(service)
-    yield from _way_in_notes(service)
+    yield from way_in_notes(service)
     if meter_of(service) is not None:
         yield (
             f"the meter's counts are kept on a disk of {DISK_GIB} GiB that is deleted with the stack, by "
@@ -144,7 +144,8 @@ def _scaling_notes(service: Service) -> Iterator[str]:
         )
 
 
-def _way_in_notes(service: Service) -> Iterator[str]:
+def way_in_notes(service: Service) -> Iterator[str]:
+    """What must be there for clients to come in."""
     gateway, pool = service.options.gateway, service.options.inference_pool
     if gateway is not None:
         yield (

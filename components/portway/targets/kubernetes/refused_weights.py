@@ -1,6 +1,6 @@
 """Refusals of the places that weights come from. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 from typing import Final
 
@@ -62,13 +62,18 @@ def _networks(options: KubernetesOptions) -> Iterator[Problem]:
     sources = (options.weights_mirror, options.weights_bucket)
     if options.weights_networks and not any(sources):
         yield Problem(path, "is set without weights_mirror; name the mirror too, or remove it")
-    for text in options.weights_networks:
-        why = why_no_network(text)
+    yield from no_networks(path, options.weights_networks)
+
+
+def no_networks(path: str, texts: Iterable[str]) -> Iterator[Problem]:
+    """Those of ``texts``, the option at ``path``, that are no ranges of addresses."""
+    for text in texts:
+        why = _why_no_network(text)
         if why is not None:
             yield Problem(path, f"has {text!r}, {why}; write a range such as 10.20.0.0/24")
 
 
-def why_no_network(text: str) -> str | None:
+def _why_no_network(text: str) -> str | None:
     """Also what the API refuses since 1.36: bits beyond the prefix, and leading zeros."""
     try:
         network = ip_network(text)

@@ -33,6 +33,34 @@ def most_requests(spec: InferenceServiceSpec) -> int:
     return 2 * spec.scaling.max * spec.scaling.concurrency
 
 
+def concurrency_refusals(
+    spec: InferenceServiceSpec, concurrency: int | None, *, most_each: int, copies: int, option: str
+) -> Iterator[Problem]:
+    """Why a door of ``copies`` processes, a number set by ``option``, would hold requests back.
+
+    Args:
+        spec: of the service in front of which it stands.
+        concurrency: requests that one process passes on at once; None where the stack says nothing.
+        most_each: requests at once that one process is ever given.
+        copies: how many processes there are at most.
+        option: of the door, the one that sets ``copies``.
+    """
+    most, path = most_requests(spec), "door.options.concurrency"
+    if concurrency is None and most > most_each:
+        yield Problem(
+            path,
+            f"is not set, and both ends of a move answer {most} requests at once where one process of "
+            f"a door is given {most_each} at most; set concurrency to {most_each}, and {option} to "
+            f"{-(-most // most_each)} or more",
+        )
+    elif concurrency is not None and concurrency * copies < most:
+        yield Problem(
+            path,
+            f"is {concurrency}, with {option} {copies}; the door would hold back requests that both "
+            f"ends of a move have room for ({most} at once)",
+        )
+
+
 def identities(door: DoorPlacement) -> str:
     """The model's identity at every end, so that two that differ are seen."""
     return " | ".join(dict.fromkeys(end.model_identity for end in door.ends))

@@ -193,7 +193,7 @@ def test_what_a_door_on_cloud_run_cannot_do_is_refused_in_its_own_fields(desk: D
     found = [line.partition(": ")[2].partition("; ")[0] for line in problems(desk, files)]
     assert sorted(found) == [
         "door.hosts: has 'chat.example.eu'",
-        "door.options.concurrency: is 10, with 2 instances at most",
+        "door.options.concurrency: is 10, with max_instances 2",
         "door.options.min_instances: is 3, above max_instances (2)",
         "gcp:project: is 'Acme', not a project id",
         "timeout_seconds: is 3590",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from portway.bundle import runtime_digest
-from portway.doors import access_refusals, identities, most_requests
+from portway.doors import access_refusals, concurrency_refusals, identities, most_requests
 from portway.errors import Problem, Refused
 from portway.images import image
 from portway.models import Model
@@ -95,20 +95,13 @@ def _of_options(spec: InferenceServiceSpec, options: DoorOptions) -> Iterator[Pr
             "door.options.min_instances",
             f"is {options.min_instances}, above max_instances ({options.max_instances})",
         )
-    most = most_requests(spec)
-    if options.concurrency is None and most > MAX_CONCURRENCY:
-        yield Problem(
-            "door.options.concurrency",
-            f"is not set, and both ends of a move answer {most} requests at once where one instance "
-            f"of Cloud Run is given {MAX_CONCURRENCY} at most; set concurrency to {MAX_CONCURRENCY}, "
-            f"and max_instances to {-(-most // MAX_CONCURRENCY)} or more",
-        )
-    elif options.concurrency is not None and options.concurrency * options.max_instances < most:
-        yield Problem(
-            "door.options.concurrency",
-            f"is {options.concurrency}, with {options.max_instances} instances at most; the door "
-            f"would hold back requests that both ends of a move have room for ({most} at once)",
-        )
+    yield from concurrency_refusals(
+        spec,
+        options.concurrency,
+        most_each=MAX_CONCURRENCY,
+        copies=options.max_instances,
+        option="max_instances",
+    )
 
 
 def _plan(

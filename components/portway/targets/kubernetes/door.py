@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from portway.bundle import runtime_digest
-from portway.doors import access_refusals, identities, most_requests
+from portway.doors import access_refusals, concurrency_refusals, identities, most_requests
 from portway.errors import Problem, Refused
 from portway.models import Model
 from portway.options import read_options
@@ -17,14 +17,13 @@ from portway.targets.kubernetes.network import endpoint
 from portway.targets.kubernetes.nodes import flavour_of, regions
 from portway.targets.kubernetes.notes import way_in_notes
 from portway.targets.kubernetes.options import Flavour
-from portway.targets.kubernetes.pod import RUNTIME_PORT
 from portway.targets.kubernetes.refusals import RESERVED_NAMESPACES
 from portway.targets.kubernetes.refused_weights import no_networks
+from portway.targets.kubernetes.runtime_container import CPU, MEMORY, RUNTIME_PORT
 from portway.targets.kubernetes.service import Service
 from portway.targets.kubernetes.shapes import KubernetesDoorPlan
 
 KIND: Final = "kubernetes"
-ROLE: Final = "door"
 SYNC_SECONDS: Final = 90
 """How long a kubelet may take to write a changed Secret into running pods (Kubernetes: Secrets, mounted
 Secrets are updated automatically; its sync period is 60 s and jitters by half)."""
@@ -49,7 +48,7 @@ def plan(spec: InferenceServiceSpec, model: Model, placement: Placement) -> Kube
     service = Service(
         spec=spec,
         model=model,
-        environment=f"{placement.environment}-{ROLE}",
+        environment=f"{placement.environment}-{door_objects.ROLE}",
         region=placement.region,
         flavour=flavour,
         node=None,
@@ -77,20 +76,13 @@ def _of_placement(
 
 
 def _of_options(spec: InferenceServiceSpec, options: KubernetesDoorOptions) -> Iterator[Problem]:
-    most, path = most_requests(spec), "door.options.concurrency"
-    if options.concurrency is None and most > MAX_CONCURRENCY:
-        yield Problem(
-            path,
-            f"is not set, and both ends of a move answer {most} requests at once where one pod is given "
-            f"{MAX_CONCURRENCY} at most; set concurrency to {MAX_CONCURRENCY}, and replicas to "
-            f"{-(-most // MAX_CONCURRENCY)} or more",
-        )
-    elif options.concurrency is not None and options.concurrency * options.replicas < most:
-        yield Problem(
-            path,
-            f"is {options.concurrency}, with {options.replicas} pods; the door would hold back requests "
-            f"that both ends of a move have room for ({most} at once)",
-        )
+    yield from concurrency_refusals(
+        spec,
+        options.concurrency,
+        most_each=MAX_CONCURRENCY,
+        copies=options.replicas,
+        option="replicas",
+    )
     yield from no_networks("door.options.networks", options.networks)
     if options.namespace in RESERVED_NAMESPACES:
         yield Problem(
@@ -198,7 +190,7 @@ def _notes(
             "options.gateway they come by https"
         )
     yield (
-        f"its pods ask for {door_objects.CPU} of CPU and {door_objects.MEMORY} of memory each, on nodes that "
+        f"its pods ask for {CPU} of CPU and {MEMORY} of memory each, on nodes that "
         "the cluster has anyway: those are priced with what they were made for"
     )
 

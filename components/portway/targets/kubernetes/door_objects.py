@@ -5,11 +5,10 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from portway.images import image
 from portway.runtime_env import END_GRACE_SECONDS, ROUTES_FILE, door_env
 from portway.target import End
 from portway.targets.kubernetes import gateway
-from portway.targets.kubernetes.containers import POD_SECURITY, RESTRICTED, env_list, probe
+from portway.targets.kubernetes.containers import POD_SECURITY, probe
 from portway.targets.kubernetes.door_options import KubernetesDoorOptions
 from portway.targets.kubernetes.network import (
     callers,
@@ -20,12 +19,13 @@ from portway.targets.kubernetes.network import (
     tcp,
 )
 from portway.targets.kubernetes.objects import account, disruption, namespace
-from portway.targets.kubernetes.pod import (
-    CODE_FILE,
-    CODE_MOUNT,
+from portway.targets.kubernetes.runtime_container import (
     KEYS_FILE,
     KEYS_MOUNT,
+    MEMORY,
     RUNTIME_PORT,
+    code_and_keys,
+    container,
 )
 from portway.targets.kubernetes.scheduling import beside_gpus, spread
 from portway.targets.kubernetes.service import Service, labels, named, selector
@@ -37,8 +37,7 @@ ROUTES_MOUNT: Final = "/var/run/portway-routes"
 READY_WITHIN_SECONDS: Final = 600
 """A new node without a GPU, and the image of Python."""
 
-CPU: Final = "250m"
-MEMORY: Final = "512Mi"
+ROLE: Final = "door"
 
 
 def objects(
@@ -123,7 +122,6 @@ def _deployment(service: Service, options: KubernetesDoorOptions, concurrency: i
 
 def _pod(service: Service, options: KubernetesDoorOptions, concurrency: int) -> Object:
     longest = service.spec.timeout_seconds + END_GRACE_SECONDS
-    keys: Object = {"secretName": service.secret, "defaultMode": 0o440}
     weights: Object = {"secretName": routes(service), "defaultMode": 0o440}
     return {
         "serviceAccountName": service.name,
@@ -138,8 +136,7 @@ def _pod(service: Service, options: KubernetesDoorOptions, concurrency: int) -> 
         ],
         "containers": [_container(service, options, concurrency)],
         "volumes": [
-            {"name": "code", "configMap": {"name": service.code, "defaultMode": 0o444}},
-            {"name": "keys", "secret": keys},
+            *code_and_keys(service),
             {"name": "routes", "secret": weights},
             {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
         ],
@@ -154,27 +151,9 @@ def _container(service: Service, options: KubernetesDoorOptions, concurrency: in
         keys_file=f"{KEYS_MOUNT}/{KEYS_FILE}",
         routes_file=f"{ROUTES_MOUNT}/{ROUTES_FILE}",
     )
-    return {
-        "name": "door",
-        "image": image("python").reference(),
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python"],
-        "args": [f"{CODE_MOUNT}/{CODE_FILE}"],
-        "env": env_list({**env, "PYTHONDONTWRITEBYTECODE": "1"}),
-        "ports": [{"name": "http", "containerPort": RUNTIME_PORT}],
-        "resources": {
-            "requests": {"cpu": CPU, "memory": MEMORY, "ephemeral-storage": "128Mi"},
-            "limits": {"memory": MEMORY, "ephemeral-storage": "256Mi"},
-        },
-        "startupProbe": probe("/readyz", RUNTIME_PORT, period=1, timeout=1, failures=60),
-        "livenessProbe": probe("/healthz", RUNTIME_PORT, period=10, timeout=5, failures=6),
-        "readinessProbe": probe("/readyz", RUNTIME_PORT, period=5, timeout=5, failures=2),
-        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        "securityContext": RESTRICTED,
-        "volumeMounts": [
-            {"name": "code", "mountPath": CODE_MOUNT, "readOnly": True},
-            {"name": "keys", "mountPath": KEYS_MOUNT, "readOnly": True},
-            {"name": "routes", "mountPath": ROUTES_MOUNT, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
-        ],
-    }
+    mounts: tuple[JsonValue, ...] = (
+        {"name": "routes", "mountPath": ROUTES_MOUNT, "readOnly": True},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
+    )
+    startup = probe("/readyz", RUNTIME_PORT, period=1, timeout=1, failures=60)
+    return container(ROLE, env, memory=MEMORY, startup=startup, mounts=mounts)

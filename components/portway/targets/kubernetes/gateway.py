@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from portway.targets.kubernetes.network import INTERCEPTOR
-from portway.targets.kubernetes.pod import RUNTIME_PORT
+from portway.targets.kubernetes.runtime_container import RUNTIME_PORT
 from portway.targets.kubernetes.service import Service, answering, named
 from portway.targets.kubernetes.shapes import Object
 

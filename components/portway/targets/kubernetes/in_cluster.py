@@ -21,7 +21,7 @@ from pulumi_kubernetes import (
 
 from portway.bundle import runtime_archive
 from portway.deployed import contract_outputs, key_document, make_keys
-from portway.targets.kubernetes.pod import CODE_FILE, KEYS_FILE
+from portway.targets.kubernetes.runtime_container import CODE_FILE, KEYS_FILE
 from portway.targets.kubernetes.shapes import ClusterPlan
 
 Planned = TypeVar("Planned", bound=ClusterPlan)

@@ -9,7 +9,8 @@ from pydantic import JsonValue
 from portway.targets.kubernetes import weights
 from portway.targets.kubernetes.engine import ENGINE_PORT
 from portway.targets.kubernetes.meter import reach
-from portway.targets.kubernetes.pod import METRICS_PORT, RUNTIME_PORT
+from portway.targets.kubernetes.pod import METRICS_PORT
+from portway.targets.kubernetes.runtime_container import RUNTIME_PORT
 from portway.targets.kubernetes.service import Service, answering, named, selector
 from portway.targets.kubernetes.shapes import Object
 

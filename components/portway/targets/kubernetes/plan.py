@@ -15,7 +15,7 @@ from portway.targets.kubernetes.nodes import default_node
 from portway.targets.kubernetes.notes import notes
 from portway.targets.kubernetes.objects import objects
 from portway.targets.kubernetes.options import KubernetesOptions
-from portway.targets.kubernetes.pod import RUNTIME_PORT
+from portway.targets.kubernetes.runtime_container import RUNTIME_PORT
 from portway.targets.kubernetes.service import Service
 from portway.targets.kubernetes.shapes import KubernetesPlan
 from portway.targets.kubernetes.timing import startup_seconds

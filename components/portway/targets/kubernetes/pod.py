@@ -6,12 +6,18 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from portway.images import image
 from portway.observability import prometheus_variable
 from portway.runtime_env import runtime_env
 from portway.targets.kubernetes import claims, engine, weights
-from portway.targets.kubernetes.containers import POD_SECURITY, RESTRICTED, env_list, probe
+from portway.targets.kubernetes.containers import POD_SECURITY, probe
 from portway.targets.kubernetes.engine import ENGINE_PORT
+from portway.targets.kubernetes.runtime_container import (
+    KEYS_FILE,
+    KEYS_MOUNT,
+    RUNTIME_PORT,
+    code_and_keys,
+    container,
+)
 from portway.targets.kubernetes.scheduling import (
     node_affinity,
     node_selector,
@@ -21,16 +27,11 @@ from portway.targets.kubernetes.scheduling import (
 )
 from portway.targets.kubernetes.service import Service, selector
 from portway.targets.kubernetes.shapes import Object
-from portway.targets.kubernetes.timing import DRAIN_SECONDS, grace_seconds
+from portway.targets.kubernetes.timing import grace_seconds
 
-RUNTIME_PORT: Final = 8080
 METRICS_PORT: Final = 9464
 """Of scrapes alone (OpenTelemetry: the Prometheus exporter's default), which no Service leads to."""
 
-CODE_FILE: Final = "runtime.pyz"
-CODE_MOUNT: Final = "/opt/portway"
-KEYS_FILE: Final = "keys.json"
-KEYS_MOUNT: Final = "/var/run/portway"
 PASSWORD_FILE: Final = "password"  # noqa: S105 - the file's name
 PASSWORD_MOUNT: Final = "/var/run/portway-meter"  # noqa: S105 - where that file is
 
@@ -49,8 +50,7 @@ def pod_spec(service: Service, counting: Counting | None) -> Object:
         **_placed(service),
         "containers": [_runtime(service, counting), engine.container(service)],
         "volumes": [
-            {"name": "code", "configMap": {"name": service.code, "defaultMode": 0o444}},
-            {"name": "keys", "secret": {"secretName": service.secret, "defaultMode": 0o440}},
+            *code_and_keys(service),
             *_password(counting),
             {"name": "runtime-tmp", "emptyDir": {"sizeLimit": "64Mi"}},
             *_scratch(service),
@@ -125,36 +125,18 @@ def _runtime(service: Service, counting: Counting | None) -> Object:
         "PORTWAY_API_KEYS_FILE": f"{KEYS_MOUNT}/{KEYS_FILE}",
         **({} if counting is None else counting.variable),
         **prometheus_variable(METRICS_PORT),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
     }
-    return {
-        "name": "runtime",
-        "image": image("python").reference(),
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python"],
-        "args": [f"{CODE_MOUNT}/{CODE_FILE}"],
-        "env": env_list({**env, **own}),
-        "ports": [
-            {"name": "http", "containerPort": RUNTIME_PORT},
-            {"name": "metrics", "containerPort": METRICS_PORT},
-        ],
-        "resources": {
-            "requests": {"cpu": "250m", "memory": "256Mi", "ephemeral-storage": "128Mi"},
-            "limits": {"memory": "512Mi", "ephemeral-storage": "256Mi"},
-        },
-        "startupProbe": probe("/healthz", RUNTIME_PORT, period=2, timeout=2, failures=30),
-        "livenessProbe": probe("/healthz", RUNTIME_PORT, period=10, timeout=5, failures=6),
-        "readinessProbe": probe("/readyz", RUNTIME_PORT, period=5, timeout=5, failures=2),
-        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        "securityContext": RESTRICTED,
-        "volumeMounts": [
-            {"name": "code", "mountPath": CODE_MOUNT, "readOnly": True},
-            {"name": "keys", "mountPath": KEYS_MOUNT, "readOnly": True},
+    return container(
+        "runtime",
+        {**env, **own},
+        memory="256Mi",
+        startup=probe("/healthz", RUNTIME_PORT, period=2, timeout=2, failures=30),
+        ports=({"name": "metrics", "containerPort": METRICS_PORT},),
+        mounts=(
             *_password_mount(counting),
             {"name": "runtime-tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
-        ],
-    }
+        ),
+    )
 
 
 def _password_mount(counting: Counting | None) -> list[JsonValue]:

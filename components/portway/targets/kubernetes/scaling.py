@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from portway.targets.kubernetes.choices import AutoscaleOption
 from portway.targets.kubernetes.network import hosts, proxy, public_name
-from portway.targets.kubernetes.pod import RUNTIME_PORT
+from portway.targets.kubernetes.runtime_container import RUNTIME_PORT
 from portway.targets.kubernetes.service import Service, named, target
 from portway.targets.kubernetes.shapes import Object
 

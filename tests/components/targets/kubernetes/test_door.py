@@ -157,7 +157,7 @@ def test_everything_that_it_cannot_do_is_said_at_once() -> None:
         "door.hosts": "has 'chat.example.eu'; a doo",
         "access.auth": "is iam: every end then wants",
         "access.reach": "is private: no end can be re",
-        "door.options.concurrency": "is 3, with 1 pods; the door ",
+        "door.options.concurrency": "is 3, with replicas 1; the d",
         "door.options.networks": "has '10.0.0.7/8', which is n",
         "door.options.namespace": "is 'default', which is not o",
         "door.region": "'eu-north-7' does not tell w",

@@ -1,5 +1,6 @@
 """Notices clients that hang up while their answer is being made."""
 
+import select
 import selectors
 import socket
 import threading
@@ -52,9 +53,11 @@ class Watcher:
         current = self._selector.get_map().get(key.fd)
         if current is None or current.data is not key.data:
             return False
-        # With more bytes from the client (pipelining) there is nothing left to notice either.
         sock = key.fileobj
         assert isinstance(sock, socket.socket)
+        if not _is_readable(key.fd):
+            return False
+        # With more bytes from the client (pipelining) there is nothing left to notice either.
         self._forget(sock)
         return _hung_up(sock)
 
@@ -65,10 +68,20 @@ class Watcher:
             return
 
 
+def _is_readable(descriptor: int) -> bool:
+    """Whether a read would not wait.
+
+    What was selected may have been the bytes of a request that has been read since: a client that asks
+    again before it is no longer watched, on a socket that is being watched anew. Waiting for that
+    client here would keep every other request waiting too.
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
 def _hung_up(sock: socket.socket) -> bool:
     try:
         return not sock.recv(1, socket.MSG_PEEK)
-    except TimeoutError:
-        return False
     except OSError:
         return True

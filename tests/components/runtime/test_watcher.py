@@ -38,3 +38,22 @@ def test_a_socket_closed_since_it_was_selected_does_not_end_the_watch() -> None:
         near.close()
         assert watcher.look(stale) is False
     watcher.close()
+
+
+def test_a_client_that_asked_again_and_waits_is_still_watched_and_keeps_nobody_waiting() -> None:
+    watcher = Watcher()
+    near, far = socket.socketpair()
+    near.settimeout(5)
+    with near:
+        first, second = Cancellation(), Cancellation()
+        gone = threading.Event()
+        second.listen(gone.set)
+        watcher.watch(near, first)
+        watcher.unwatch(near)
+        watcher.watch(near, second)
+        # What it sent was selected while the first answer went out, and has been read since.
+        again = selectors.SelectorKey(near, near.fileno(), selectors.EVENT_READ, second)
+        assert watcher.look(again) is False
+        far.close()
+        assert gone.wait(10)
+        watcher.close()

@@ -11,10 +11,11 @@ from portway.sandbox.controlplane.objects import Ref
 from portway.sandbox.controlplane.programs import Programs, ensure_programs, find_programs
 from portway.sandbox.controlplane.server import ServerApi
 from portway.sandbox.layout import Layout
-from support.live_cluster import Cluster, can_build, eventually
+from support.live_cluster import Cluster, can_build
 from support.live_stack import MOST_NODES, STACK, STACK_FILE, cluster_of, parts, placement
 from support.openai_clients import close_clients
 from support.sandbox_project import SandboxProject, start, stop
+from support.waiting import eventually
 
 
 @pytest.fixture(scope="session")

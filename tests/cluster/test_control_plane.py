@@ -9,7 +9,8 @@ from portway.sandbox.controlplane.errors import ApiError
 from portway.sandbox.controlplane.nodes import DRIVER, GPU
 from portway.sandbox.controlplane.objects import Object, Ref, dig, objects_at
 from portway.sandbox.controlplane.programs import KUBERNETES_VERSION
-from support.live_cluster import Cluster, condition, eventually, played, workload_of
+from support.live_cluster import Cluster, condition, played, workload_of
+from support.waiting import eventually
 
 pytestmark = [
     pytest.mark.cluster,

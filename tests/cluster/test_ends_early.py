@@ -14,13 +14,13 @@ from portway.sayings import explain
 from support.live_cluster import (
     Cluster,
     away,
-    eventually,
     played,
     provider,
     refusal_of,
     workload_of,
 )
 from support.plugin import Plugin
+from support.waiting import eventually
 
 pytestmark = [
     pytest.mark.cluster,

@@ -13,7 +13,7 @@ from portway.sandbox.controlplane.nodes import DRIVER, GPU
 from portway.sandbox.controlplane.objects import Object, Ref, dig, object_at, objects_at
 from portway.sandbox.controlplane.server import ServerApi
 from portway.sayings import explain
-from support.live_cluster import away, eventually, played, provider, refusal_of, workload_of
+from support.live_cluster import away, played, provider, refusal_of, workload_of
 from support.live_stack import (
     CLIENTS,
     DEPLOYMENT,
@@ -28,6 +28,7 @@ from support.live_stack import (
 )
 from support.plugin import Plugin
 from support.sandbox_project import SandboxProject, portway
+from support.waiting import eventually
 
 pytestmark = [
     pytest.mark.cluster,

@@ -9,7 +9,7 @@ import pytest
 
 from portway.sandbox.controlplane.objects import Ref, dig
 from portway.sandbox.controlplane.server import ServerApi
-from support.live_cluster import condition, eventually
+from support.live_cluster import condition
 from support.live_stack import (
     STACK,
     answer,
@@ -21,6 +21,7 @@ from support.live_stack import (
     small_pod,
 )
 from support.sandbox_project import SandboxProject, portway
+from support.waiting import eventually
 
 pytestmark = [
     pytest.mark.cluster,

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import pytest
 
 from portway.sandbox import control
 from portway.sandbox.layout import Layout
-from support.killing import until
 from support.sandbox_rows import Cloud, CloudRunChat, one_container
+from support.waiting import until
 
 pytestmark = pytest.mark.sandbox
 
@@ -93,9 +92,7 @@ def test_a_killed_daemon_is_noticed_and_replaced(project: Path) -> None:
     pid = control.status(project).pid
     assert pid is not None
     psutil.Process(pid).kill()
-    deadline = time.monotonic() + 10
-    while control.status(project).pid is not None:
-        assert time.monotonic() < deadline
+    until(lambda: control.status(project).pid is None, "its end to be seen")
     assert control.start(project, lambda _: None)
     assert control.status(project).pid not in (None, pid)
 

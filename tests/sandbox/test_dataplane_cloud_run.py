@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from portway.sandbox.store import Key, Status
 from support.openai_clients import openai_client
 from support.sandbox_daemon import Sandbox, sandbox
 from support.sandbox_rows import API_KEY, MODEL, PYTHON_IMAGE, CloudRunChat, one_container
+from support.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -49,15 +50,6 @@ def deploy(running: Sandbox, code: str = APP, **template: Any) -> tuple[Key, str
     key = given.deploy()
     status = running.cloud.wait(key)
     return key, running.cloud.endpoint(key), status
-
-
-def eventually(what: Callable[[], bool], seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def publish(chat: tuple[Sandbox, CloudRunChat, Key]) -> None:

@@ -2,8 +2,7 @@
 
 import json
 import signal
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ from portway.sandbox.rehearsals import set_rehearsal
 from portway.sandbox.store import Key, Status
 from support.sandbox_daemon import Sandbox, sandbox
 from support.sandbox_rows import PYTHON_IMAGE
+from support.waiting import until
 
 pytestmark = pytest.mark.sandbox
 
@@ -85,13 +85,6 @@ def said(running: Sandbox, name: str) -> list[dict[str, str]]:
     """What the tasks of the job printed, line by line."""
     log = running.layout.logs / f"cloud-run-job-{name}.log"
     return [json.loads(line) for line in log.read_text().splitlines()]
-
-
-def until(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_model_is_copied_from_the_hub_into_the_bucket_once(running: Sandbox) -> None:
@@ -174,7 +167,7 @@ def test_what_was_written_outlives_the_daemon_and_goes_with_its_bucket(running: 
     executed = len(said(running, "stays"))
     cut = put(running, "cut", ["-c", f"{SAYS}; import time; time.sleep(1)"], "aaaa1111")
     log = running.layout.logs / "cloud-run-job-cut.log"
-    until(lambda: log.is_file() and log.read_text())
+    until(lambda: log.is_file() and log.read_text(), "its first line")
     running.stop(signal.SIGKILL)
     running.start()
     assert running.cloud.wait(cut).ready
@@ -182,4 +175,7 @@ def test_what_was_written_outlives_the_daemon_and_goes_with_its_bucket(running: 
     assert Buckets(running.layout.root).objects("acme-models") == before
     assert len(said(running, "stays")) == executed
     running.cloud.store.delete(Key("gcp", "global", "gcp:storage/bucket:Bucket", "acme-models"))
-    until(lambda: not (running.layout.root / "buckets" / "acme-models").exists())
+    until(
+        lambda: not (running.layout.root / "buckets" / "acme-models").exists(),
+        "its bucket to be gone",
+    )

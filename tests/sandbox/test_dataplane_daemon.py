@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -14,6 +13,7 @@ import pytest
 from portway.bundle import runtime_archive
 from support.sandbox_daemon import gone, sandbox
 from support.sandbox_rows import CloudRunChat, KubernetesChat, LambdaChat, one_container
+from support.waiting import until
 
 pytestmark = pytest.mark.sandbox
 
@@ -46,11 +46,8 @@ def test_everything_is_served_again_by_the_next_daemon_however_the_last_one_ende
         running.stop(number)
         assert gone(running), "children outlived their daemon"
         running.start()
-        deadline = time.monotonic() + 30
         for address in addresses:
-            while not _answers(address):
-                assert time.monotonic() < deadline, running.log()
-                time.sleep(0.1)
+            until(lambda at=address: _answers(at), f"{address}; the daemon said:\n{running.log()}")
         assert before.isdisjoint(process.pid for process in running.processes())
 
 
@@ -103,7 +100,4 @@ def test_nothing_it_serves_listens_beyond_loopback(tmp_path: Path) -> None:
 
 
 def _answers(address: str) -> bool:
-    try:
-        return httpx.get(address, timeout=30).status_code == 200
-    except httpx.TransportError:
-        return False
+    return httpx.get(address, timeout=30).status_code == 200

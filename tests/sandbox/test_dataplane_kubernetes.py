@@ -1,9 +1,8 @@
 """Kubernetes: Deployments run as pods, Services answer, scalers scale."""
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,13 @@ from portway.sandbox.store import Key
 from support.openai_clients import openai_client
 from support.sandbox_daemon import Sandbox, sandbox
 from support.sandbox_rows import API_KEY, MODEL, PYTHON_IMAGE, CloudRunChat, KubernetesChat
+from support.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 
 APP = (Path(__file__).parents[1] / "support" / "small_app.py").read_text()
 QUESTION: list[Any] = [{"role": "user", "content": "How large is the Earth?"}]
 HEADERS = {"authorization": f"Bearer {API_KEY}"}
-
-
-def eventually(what: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def answers(address: str) -> bool:

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -17,6 +17,7 @@ from portway.sandbox.store import Key
 from support.openai_clients import openai_client
 from support.sandbox_daemon import Sandbox, sandbox
 from support.sandbox_rows import API_KEY, MODEL, LambdaChat
+from support.waiting import eventually
 
 pytestmark = pytest.mark.sandbox
 
@@ -44,15 +45,6 @@ def package(source: str) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", source)
     return buffer.getvalue()
-
-
-def eventually(what: Callable[[], bool], seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.fixture(scope="module")

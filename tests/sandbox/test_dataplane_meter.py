@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from portway.bundle import runtime_archive
 from support.sandbox_daemon import sandbox
 from support.sandbox_rows import API_KEY, MODEL, Cloud, CloudRunChat, KubernetesChat, LambdaChat
+from support.waiting import answered, until
 
 pytestmark = pytest.mark.sandbox
 
@@ -25,19 +25,12 @@ def meter(store: dict[str, Any], requests: int) -> str:
     return json.dumps(given)
 
 
-def ask(address: str, seconds: float = 30) -> tuple[int, str | None]:
+def ask(address: str) -> tuple[int, str | None]:
     """The status and the error code of one request, once the platform's front has the service."""
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8}
     headers = {"authorization": f"Bearer {API_KEY}"}
     url = f"{address}/v1/chat/completions"
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            answer = httpx.post(url, json=body, headers=headers, timeout=30)
-            break
-        except httpx.TransportError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    answer = answered(lambda: httpx.post(url, json=body, headers=headers, timeout=30))
     said = answer.json()
     return answer.status_code, said.get("error", {}).get("code")
 
@@ -142,10 +135,7 @@ def test_a_network_policy_decides_whether_the_meter_is_reached(tmp_path: Path) -
         address = running.cloud.endpoint(service)
         assert ask(address) == AWAY
         chat.admit({"app": "chat"})
-        deadline = time.monotonic() + 10
-        while (answer := ask(address)) == AWAY and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert answer == ANSWERED
+        until(lambda at=address: ask(at) == ANSWERED, "the permission to hold")
 
 
 class MeteredCloudRun(CloudRunChat):
@@ -182,10 +172,7 @@ def test_firestore_keeps_the_count_of_a_service_that_may_write_to_it(tmp_path: P
         address = running.cloud.endpoint(key)
         assert ask(address) == AWAY
         chat.grant("roles/datastore.user")
-        deadline = time.monotonic() + 10
-        while (answer := ask(address)) == AWAY and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert answer == ANSWERED
+        until(lambda at=address: ask(at) == ANSWERED, "the permission to hold")
         assert running.stop(signal.SIGTERM) == 0
         running.start()
         assert running.cloud.wait(key).ready
@@ -222,10 +209,7 @@ def test_dynamodb_keeps_the_count_of_a_service_that_may_write_to_it(tmp_path: Pa
         address = running.cloud.endpoint(key)
         assert ask(address) == AWAY
         chat.allow(chat.statements)
-        deadline = time.monotonic() + 10
-        while (answer := ask(address)) == AWAY and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert answer == ANSWERED
+        until(lambda at=address: ask(at) == ANSWERED, "the permission to hold")
         assert running.stop(signal.SIGTERM) == 0
         running.start()
         assert running.cloud.wait(key).ready

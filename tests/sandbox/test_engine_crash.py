@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from portway.engine.recover import Unresolved
-from support.engine_projects import Project, all_gone, kill_alone, wait_for
+from support.engine_projects import Project, all_gone, kill_alone
+from support.waiting import until
 
 pytestmark = pytest.mark.sandbox
 
@@ -31,7 +32,7 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     hold = project.add_blocking_provider()
     project.stack()
     engine = project.start("up", "--stack", "dev", "--skip-preview")
-    wait_for(lambda: made(project) != [], "the create")
+    until(lambda: made(project) != [], "the create")
     assert all_gone(kill_alone(engine)) == []
     hold.unlink()
     shutil.copytree(project.state, project.root / "state-after-the-crash")
@@ -58,7 +59,7 @@ def test_killing_the_engine_leaves_no_process(tmp_path: Path) -> None:
     )
     project.stack()
     engine = project.start("up", "--stack", "dev", "--skip-preview")
-    wait_for((tmp_path / "started").exists, "the program")
+    until((tmp_path / "started").exists, "the program")
     started = kill_alone(engine)
     assert len(started) == 2
     assert all_gone(started) == []
@@ -74,7 +75,7 @@ def test_an_interrupted_engine_ends_its_program_at_once_and_quietly(tmp_path: Pa
     said = tmp_path / "said"
     with said.open("wb") as output:
         engine = project.start("up", "--stack", "dev", "--skip-preview", output=output)
-    wait_for((tmp_path / "started").exists, "the program")
+    until((tmp_path / "started").exists, "the program")
     engine.send_signal(signal.SIGINT)
     assert engine.wait(60) == 1
     assert "error: update canceled" in said.read_text()
@@ -91,7 +92,7 @@ def test_killing_the_language_host_leaves_no_program(tmp_path: Path) -> None:
     project.stack()
     engine = project.start("preview", "--stack", "dev")
     pid = tmp_path / "pid"
-    wait_for(lambda: pid.exists() and pid.read_text() != "", "the program")
+    until(lambda: pid.exists() and pid.read_text() != "", "the program")
     program = psutil.Process(int(pid.read_text()))
     host = program.parent()
     assert host is not None
@@ -152,7 +153,7 @@ def test_a_running_operation_is_not_joined_but_waited_for(tmp_path: Path) -> Non
     stack = project.stack()
     engine = project.start("up", "--stack", "dev", "--skip-preview")
     try:
-        wait_for(lambda: made(project) != [], "the create")
+        until(lambda: made(project) != [], "the create")
         with pytest.raises(Unresolved, match=f"Process {engine.pid} is working on the stack"):
             stack.up()
         with pytest.raises(Unresolved, match="Wait until it ends"):

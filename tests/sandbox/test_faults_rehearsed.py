@@ -12,9 +12,9 @@ import pytest
 
 from portway.sandbox.layout import Layout
 from portway.sandbox.rehearsals import clear_rehearsals, set_rehearsal
-from support.live_cluster import eventually
 from support.openai_clients import openai_client
 from support.sandbox_project import PORTWAY, SandboxProject, portway, run, start, stop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
 

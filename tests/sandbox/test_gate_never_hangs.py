@@ -1,6 +1,5 @@
 """A program that never ends cannot hold up the gate, and leaves nothing running."""
 
-import time
 from pathlib import Path
 
 import psutil
@@ -8,6 +7,7 @@ import pytest
 
 from portway.gate.run import Verdict, run_gate, subjects_of
 from support.gate_workshop import policies, program, workshop
+from support.waiting import until
 
 pytestmark = pytest.mark.sandbox
 
@@ -30,10 +30,7 @@ def test_a_program_that_never_ends_is_stopped_and_was_not_judged(tmp_path: Path)
         "for, or allow it more time with --timeout",
     )
     pid = int((tmp_path / "pid").read_text())
-    until = time.monotonic() + 10
-    while psutil.pid_exists(pid) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not psutil.pid_exists(pid)
+    until(lambda: not psutil.pid_exists(pid), "the program to end")
 
 
 def test_a_program_with_a_provider_that_has_no_stand_in_says_what_to_do(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import pytest
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Store
 from portway.sandbox.unfinished import stack_files, strays, unsettled
-from support.killing import Started, made_more_than_once, processes_of, until
+from support.killing import Started, made_more_than_once, processes_of
 from support.sandbox_project import PORTWAY, STACKS, copy_project, portway
+from support.waiting import until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed"), pytest.mark.long]
 

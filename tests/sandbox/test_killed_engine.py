@@ -14,8 +14,9 @@ from portway.engine.recover import Unresolved
 from portway.engine.stack import Stack
 from portway.sandbox.layout import Layout
 from portway.sandbox.unfinished import unsettled
-from support.killing import Started, made_more_than_once, processes_of, until
+from support.killing import Started, made_more_than_once, processes_of
 from support.sandbox_project import SandboxProject, portway, start, stop
+from support.waiting import until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed")]
 

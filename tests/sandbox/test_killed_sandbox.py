@@ -14,8 +14,9 @@ from portway.sandbox import control
 from portway.sandbox.daemons import DAEMON
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Key, Row, Store
-from support.killing import Started, processes_of, until
+from support.killing import Started, processes_of
 from support.sandbox_project import PORTWAY, portway
+from support.waiting import until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed")]
 

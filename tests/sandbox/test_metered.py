@@ -14,9 +14,9 @@ from typing import Any
 import openai
 import pytest
 
-from support.live_cluster import eventually
 from support.openai_clients import openai_client
 from support.sandbox_project import SandboxProject, portway, start, stop
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
 
@@ -110,10 +110,7 @@ def few(request: pytest.FixtureRequest, project: SandboxProject) -> Generator[Fe
 
 def test_a_minimum_of_one_keeps_one_that_nobody_asked(few: Few) -> None:
     time.sleep(2.5)  # longer than an instance that nothing keeps is kept
-    deadline = time.monotonic() + 20
-    while few.instances() != [1]:
-        assert time.monotonic() < deadline, few.instances()
-        time.sleep(0.2)
+    assert eventually(lambda: few.instances() == [1]), few.instances()
 
 
 def test_a_request_ends_at_the_timeout(few: Few) -> None:

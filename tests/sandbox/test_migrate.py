@@ -9,7 +9,7 @@ import pytest
 
 from portway.portability.clients import asking
 from portway.sandbox.layout import Layout
-from support import killing
+from support import waiting
 from support.killing import Started
 from support.real_moves import (
     DESTINATION,
@@ -40,7 +40,7 @@ UP = (str(PORTWAY), "up", DOOR, "--yes")
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed migration has been through both packs before there is anything to see."""
-    monkeypatch.setattr(killing, "PATIENCE_SECONDS", float(LONGEST_SECONDS))
+    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", float(LONGEST_SECONDS))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from portway.portability.clients import Counts, asking
 from portway.portability.migration import Outcome
 from portway.sandbox.layout import Layout
-from support import killing
+from support import waiting
 from support.killed_moves import BACK, ENGINE, PROVIDER, RESUME, KilledMove, Ledger
 from support.real_moves import (
     DESTINATION,
@@ -59,7 +59,7 @@ CRASHING = {
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed migration has been through both packs before there is anything to see."""
-    monkeypatch.setattr(killing, "PATIENCE_SECONDS", float(LONGEST_SECONDS))
+    monkeypatch.setattr(waiting, "PATIENCE_SECONDS", float(LONGEST_SECONDS))
 
 
 @pytest.fixture(scope="module")

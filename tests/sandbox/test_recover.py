@@ -16,9 +16,10 @@ import pytest
 from portway.engine.evidence import resources
 from portway.sandbox.layout import Layout
 from portway.sandbox.unfinished import stack_files, unsettled
-from support.engine_projects import Project, all_gone, kill_alone, wait_for
+from support.engine_projects import Project, all_gone, kill_alone
 from support.killing import Started, made_more_than_once
 from support.sandbox_project import PORTWAY, SandboxProject, portway, run, start, stop
+from support.waiting import until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("killed")]
 
@@ -151,7 +152,7 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     hold = project.add_blocking_provider()
     project.stack()
     engine = project.start("up", "--stack", "dev", "--skip-preview")
-    wait_for(lambda: made(project) != [], "the create")
+    until(lambda: made(project) != [], "the create")
     told = recover(project, "--yes", "--release-lock", "--json")
     (project.root / "told-while-it-ran").write_text(told.stdout)
     (project.root / "its-pid").write_text(str(engine.pid))

@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -109,14 +107,6 @@ class Project:
             stdout=output or subprocess.DEVNULL,
             stderr=subprocess.STDOUT,
         )
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Wait until ``condition`` holds; fail naming ``what`` after a minute."""
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.02)
 
 
 def kill_alone(engine: subprocess.Popen[bytes]) -> list[psutil.Process]:

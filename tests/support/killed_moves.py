@@ -17,8 +17,8 @@ import psutil
 from portway.portability.keeping import Kept
 from portway.portability.migration import Outcome, Story, fold
 from portway.sandbox.layout import Layout
-from support import killed_controller, killing
-from support.killing import Started, until
+from support import killed_controller, waiting
+from support.killing import Started
 from support.real_moves import (
     DOOR,
     LENIENT,
@@ -29,6 +29,7 @@ from support.real_moves import (
     own_environment,
 )
 from support.sandbox_project import PORTWAY, SandboxProject
+from support.waiting import until
 
 GO, RESUME, BACK = "--yes", "--resume", "--rollback"
 ENGINE, PROVIDER = "pulumi", "portway.sandbox.providers"
@@ -93,7 +94,7 @@ class KilledMove:
         """A controller that is killed at that boundary of ``step``."""
         program = str(Path(killed_controller.__file__))
         one = self._started([sys.executable, program, f"{moment}:{step}"])
-        code = one.process.wait(killing.PATIENCE_SECONDS)
+        code = one.process.wait(waiting.PATIENCE_SECONDS)
         assert code == _KILLED, f"{moment}:{step}: it ended with {code}\n{one.said()}"
         self._killed("controller", f"boundary: {moment}", step)
 
@@ -141,7 +142,7 @@ class KilledMove:
         for victim in victims:
             with suppress(psutil.NoSuchProcess):
                 victim.kill()
-        one.process.wait(killing.PATIENCE_SECONDS)
+        one.process.wait(waiting.PATIENCE_SECONDS)
         if victims:
             self._killed("engine" if word == ENGINE else "provider", "inside", open_step or step)
         self._went_on(one)

@@ -12,16 +12,7 @@ import psutil
 
 from portway.sandbox.layout import Layout
 from portway.sandbox.store import Store
-
-PATIENCE_SECONDS = 120.0
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait until ``condition`` holds; fail naming ``what`` when it never does."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.02)
+from support import waiting
 
 
 def _as_at_a_terminal() -> None:
@@ -57,12 +48,12 @@ class Started:
             assert self.process.poll() is None, f"ended before {what}:\n{self.said()}"
             return False
 
-        until(met, f"{what}; it said:\n{self.said()}")
+        waiting.until(met, f"{what}; it said:\n{self.said()}")
 
     def kill(self, number: signal.Signals, *, group: bool) -> int:
         """Send the signal to the process or to its whole group, and wait until the process has ended."""
         (os.killpg if group else os.kill)(self.process.pid, number)
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(waiting.PATIENCE_SECONDS)
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:

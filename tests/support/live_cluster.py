@@ -3,7 +3,6 @@
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -21,6 +20,7 @@ from portway.sandbox.controlplane.server import ServerApi
 from portway.sandbox.providers.cloud import InitFailed
 from portway.sandbox.providers.kubernetes import KubernetesCloud
 from support.plugin import Plugin
+from support.waiting import eventually
 
 MANAGER = "test"
 NEWEST = "1.26"
@@ -123,15 +123,6 @@ def away(real: RealCluster, seconds: float) -> Generator[None]:
     finally:
         timer.join()
         assert eventually(real.is_ready, 60)
-
-
-def eventually(what: Callable[[], bool], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def condition(obj: Object | None, kind: str) -> str | None:

@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 import httpx
 
 from portway.sandbox.dataplane.context import free_port
+from support.waiting import until
 
 
 @contextmanager
@@ -22,19 +22,13 @@ def model_server(arguments: Sequence[str], *more: str, delay: str = "0") -> Gene
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 30
-        while not _up(address):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: _up(address, process), "the model server")
         yield address
     finally:
         process.terminate()
         assert process.wait(10) == 0
 
 
-def _up(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/health").status_code == 200
-    except httpx.TransportError:
-        return False
+def _up(address: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None
+    return httpx.get(f"{address}/health").status_code == 200

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import psutil
 
 from portway.sandbox.layout import Layout
 from support.sandbox_rows import Cloud
+from support.waiting import eventually, until
 
 QUICK = {
     "PORTWAY_SANDBOX_COLD_START_SECONDS": "0.05",
@@ -40,12 +40,12 @@ class Sandbox:
                 [sys.executable, "-m", "portway.sandbox.daemon", str(self.layout.root)],
                 env={**os.environ, **self._settings}, stdout=log, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + 30
-        while not self.cloud.store.meta("daemon"):
-            assert self.daemon.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.02)
+        until(self._has_begun, f"the daemon; it said:\n{self.log()}")
         return self.daemon
+
+    def _has_begun(self) -> bool:
+        assert self.daemon.poll() is None, self.log()
+        return bool(self.cloud.store.meta("daemon"))
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End the daemon by signal; returns its exit code."""
@@ -81,11 +81,6 @@ def sandbox(root: Path, **settings: str) -> Generator[Sandbox]:
         assert gone(running), [p.cmdline() for p in running.processes()]
 
 
-def gone(running: Sandbox, seconds: float = 10) -> bool:
-    """Whether every process of the sandbox ends within ``seconds``."""
-    deadline = time.monotonic() + seconds
-    while running.processes():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+def gone(running: Sandbox) -> bool:
+    """Whether every process of the sandbox ends."""
+    return eventually(lambda: not running.processes())

@@ -1,7 +1,6 @@
 """The engine's command: it ends when it is told to, and takes along what it started."""
 
 import os
-import time
 from pathlib import Path
 
 import psutil
@@ -10,6 +9,7 @@ import pytest
 from portway.engine.command import ClosedCommand, OutOfTime
 from portway.engine.engine import Engine, Origin
 from portway.engine.version import MINIMUM
+from support.waiting import until
 
 LONG = "sleep 600"
 
@@ -41,10 +41,7 @@ def test_an_engine_that_never_ends_is_stopped_with_everything_it_started(tmp_pat
     )
     started = [int(line) for line in pids.read_text().split()]
     assert len(started) == 2
-    deadline = time.monotonic() + 5
-    while any(map(alive, started)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert [pid for pid in started if alive(pid)] == []
+    until(lambda: not any(map(alive, started)), "what it started to end")
 
 
 def alive(pid: int) -> bool:

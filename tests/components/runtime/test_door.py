@@ -5,7 +5,6 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from support.door_ends import (
     scripted_ends,
 )
 from support.runtime_process import KEY, started
+from support.waiting import until
 
 AUTH = {"authorization": f"Bearer {KEY}"}
 CHAT = "/v1/chat/completions"
@@ -68,13 +68,6 @@ def status_of(door: RunningDoor) -> dict[str, Any]:
     status, _, body = ask(door, "GET", "/door/status", b"")
     assert status == 200
     return json.loads(body)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.01)
 
 
 def test_a_request_and_its_answer_pass_byte_for_byte_with_the_ends_own_key(tmp_path: Path) -> None:
@@ -133,7 +126,7 @@ def test_streams_arrive_piece_by_piece_and_whole(tmp_path: Path) -> None:
         assert got == pieces, "each piece is there before the next is made"
         assert response.read() == b""
         connection.close()
-        until(lambda: status_of(door)["ends"]["a"]["in_flight"] == 0)
+        until(lambda: status_of(door)["ends"]["a"]["in_flight"] == 0, "its end")
 
 
 @pytest.mark.parametrize("script", [hang_up, replying(GONE), replying(BUSY), None])
@@ -236,7 +229,7 @@ def test_an_end_hears_at_once_that_the_client_hung_up(tmp_path: Path) -> None:
         response.close()
         connection.close()
         assert heard.wait(10)
-        until(lambda: status_of(door)["ends"]["a"]["in_flight"] == 0)
+        until(lambda: status_of(door)["ends"]["a"]["in_flight"] == 0, "its end")
         assert status_of(door)["ends"]["a"]["failed"] == 0, "a client that leaves is nobody's fault"
 
 
@@ -302,13 +295,13 @@ def test_fifty_streams_at_a_time_lose_nothing_while_the_weights_shift(tmp_path: 
             thread.start()
         for weights in [*steps, *reversed(steps), {"a": 0, "b": 100}]:
             door.shift(weights)
-            until(lambda expected=weights: status_of(door)["weights"] == expected)
+            until(lambda expected=weights: status_of(door)["weights"] == expected, "the weights")
             before = len(answered)
-            until(lambda before=before: len(answered) >= before + count or bool(faults))
-        until(lambda: status_of(door)["ends"]["a"]["in_flight"] == 0)
+            until(lambda before=before: len(answered) >= before + count or bool(faults), "answers")
+        until(lambda: status_of(door)["ends"]["a"]["in_flight"] == 0, "its end")
         drained = len(ends["a"].asked)
         seen = len(answered)
-        until(lambda: len(answered) >= seen + count or bool(faults))
+        until(lambda: len(answered) >= seen + count or bool(faults), "answers")
         stop.set()
         for thread in clients:
             thread.join(20)

@@ -92,7 +92,7 @@ def test_a_killed_daemon_is_noticed_and_replaced(project: Path) -> None:
     pid = control.status(project).pid
     assert pid is not None
     psutil.Process(pid).kill()
-    until(lambda: control.status(project).pid is None, "its end to be seen")
+    until(lambda: control.status(project).pid is None, "its end to be seen", 10)
     assert control.start(project, lambda _: None)
     assert control.status(project).pid not in (None, pid)
 

@@ -167,7 +167,7 @@ def test_what_was_written_outlives_the_daemon_and_goes_with_its_bucket(running: 
     executed = len(said(running, "stays"))
     cut = put(running, "cut", ["-c", f"{SAYS}; import time; time.sleep(1)"], "aaaa1111")
     log = running.layout.logs / "cloud-run-job-cut.log"
-    until(lambda: log.is_file() and log.read_text(), "its first line")
+    until(lambda: log.is_file() and log.read_text(), "its first line", 10)
     running.stop(signal.SIGKILL)
     running.start()
     assert running.cloud.wait(cut).ready
@@ -178,4 +178,5 @@ def test_what_was_written_outlives_the_daemon_and_goes_with_its_bucket(running: 
     until(
         lambda: not (running.layout.root / "buckets" / "acme-models").exists(),
         "its bucket to be gone",
+        10,
     )

@@ -13,7 +13,7 @@ import pytest
 from portway.bundle import runtime_archive
 from support.sandbox_daemon import gone, sandbox
 from support.sandbox_rows import CloudRunChat, KubernetesChat, LambdaChat, one_container
-from support.waiting import until
+from support.waiting import reached, until
 
 pytestmark = pytest.mark.sandbox
 
@@ -100,4 +100,5 @@ def test_nothing_it_serves_listens_beyond_loopback(tmp_path: Path) -> None:
 
 
 def _answers(address: str) -> bool:
-    return httpx.get(address, timeout=30).status_code == 200
+    answer = reached(lambda: httpx.get(address, timeout=30))
+    return answer is not None and answer.status_code == 200

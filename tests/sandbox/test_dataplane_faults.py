@@ -82,7 +82,7 @@ def test_starts_that_fail_on_purpose_are_told_and_the_revision_before_serves_on(
 def test_a_service_at_zero_that_finds_no_gpu_answers_as_cloud_run_does(quick: Sandbox) -> None:
     address, _ = deploy(quick, 1)
     warm = serving(address)
-    until(lambda: all(one.pid != warm for one in quick.processes()), "it to scale to zero")
+    until(lambda: all(one.pid != warm for one in quick.processes()), "it to scale to zero", 30)
     set_rehearsal(quick.layout.rehearsed, "gpu-capacity")
     answer = httpx.get(f"{address}/environment", timeout=20)
     assert (answer.status_code, answer.text) == (500, NOWHERE)
@@ -106,4 +106,4 @@ def test_a_container_is_ended_when_it_fails_its_liveness_probe_for_long_not_for_
         assert process() == first
         time.sleep(0.1)
     assert process("sicken?seconds=60") == first
-    until(lambda: process() not in {0, first}, "another process: it serves on, and is not alive")
+    until(lambda: process() not in {0, first}, "another: it serves on, and is not alive", 15)

@@ -11,7 +11,7 @@ import pytest
 from portway.bundle import runtime_archive
 from support.sandbox_daemon import sandbox
 from support.sandbox_rows import API_KEY, MODEL, Cloud, CloudRunChat, KubernetesChat, LambdaChat
-from support.waiting import answered, until
+from support.waiting import first, reached
 
 pytestmark = pytest.mark.sandbox
 
@@ -30,7 +30,12 @@ def ask(address: str) -> tuple[int, str | None]:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 8}
     headers = {"authorization": f"Bearer {API_KEY}"}
     url = f"{address}/v1/chat/completions"
-    answer = answered(lambda: httpx.post(url, json=body, headers=headers, timeout=30))
+    answer = first(
+        lambda: reached(lambda: httpx.post(url, json=body, headers=headers, timeout=30)),
+        lambda found: found is not None,
+        "the front",
+    )
+    assert answer is not None
     said = answer.json()
     return answer.status_code, said.get("error", {}).get("code")
 
@@ -38,6 +43,11 @@ def ask(address: str) -> tuple[int, str | None]:
 ANSWERED = (200, None)
 SPENT = (429, "insufficient_quota")
 AWAY = (503, "meter_unavailable")
+
+
+def once_there(address: str) -> tuple[int, str | None]:
+    """The first answer when the store is no longer away."""
+    return first(lambda: ask(address), lambda answer: answer != AWAY, "the store")
 
 
 class MeteredKubernetes(KubernetesChat):
@@ -135,7 +145,7 @@ def test_a_network_policy_decides_whether_the_meter_is_reached(tmp_path: Path) -
         address = running.cloud.endpoint(service)
         assert ask(address) == AWAY
         chat.admit({"app": "chat"})
-        until(lambda at=address: ask(at) == ANSWERED, "the permission to hold")
+        assert once_there(address) == ANSWERED
 
 
 class MeteredCloudRun(CloudRunChat):
@@ -172,7 +182,7 @@ def test_firestore_keeps_the_count_of_a_service_that_may_write_to_it(tmp_path: P
         address = running.cloud.endpoint(key)
         assert ask(address) == AWAY
         chat.grant("roles/datastore.user")
-        until(lambda at=address: ask(at) == ANSWERED, "the permission to hold")
+        assert once_there(address) == ANSWERED
         assert running.stop(signal.SIGTERM) == 0
         running.start()
         assert running.cloud.wait(key).ready
@@ -209,7 +219,7 @@ def test_dynamodb_keeps_the_count_of_a_service_that_may_write_to_it(tmp_path: Pa
         address = running.cloud.endpoint(key)
         assert ask(address) == AWAY
         chat.allow(chat.statements)
-        until(lambda at=address: ask(at) == ANSWERED, "the permission to hold")
+        assert once_there(address) == ANSWERED
         assert running.stop(signal.SIGTERM) == 0
         running.start()
         assert running.cloud.wait(key).ready

@@ -30,7 +30,7 @@ def test_a_program_that_never_ends_is_stopped_and_was_not_judged(tmp_path: Path)
         "for, or allow it more time with --timeout",
     )
     pid = int((tmp_path / "pid").read_text())
-    until(lambda: not psutil.pid_exists(pid), "the program to end")
+    until(lambda: not psutil.pid_exists(pid), "the program to end", 10)
 
 
 def test_a_program_with_a_provider_that_has_no_stand_in_says_what_to_do(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from support.openai_clients import openai_client
 from support.sandbox_project import SandboxProject, portway, start, stop
-from support.waiting import eventually
+from support.waiting import first
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
 
@@ -110,7 +110,7 @@ def few(request: pytest.FixtureRequest, project: SandboxProject) -> Generator[Fe
 
 def test_a_minimum_of_one_keeps_one_that_nobody_asked(few: Few) -> None:
     time.sleep(2.5)  # longer than an instance that nothing keeps is kept
-    assert eventually(lambda: few.instances() == [1]), few.instances()
+    first(few.instances, lambda running: running == [1], "one instance", 20)
 
 
 def test_a_request_ends_at_the_timeout(few: Few) -> None:
@@ -164,16 +164,14 @@ def test_the_request_after_the_last_of_the_budget_is_refused_before_the_model_is
 
 
 def test_status_says_what_the_meter_counted_where_it_can_be_read(few: Few) -> None:
-    said: Any = {"errors": {}}
 
-    def is_counted() -> bool:
-        nonlocal said
+    def status() -> Any:
         done = portway(few.project.folder, "status", few.stack, "--json")
         assert done.returncode == 0, done.stderr
-        said = json.loads(done.stdout)
-        return "insufficient_quota" in said["errors"]
+        return json.loads(done.stdout)
 
-    assert eventually(is_counted), "a request's line is written a moment after its answer"
+    # a request's line is written a moment after its answer
+    said = first(status, lambda told: "insufficient_quota" in told["errors"], "the last line")
     assert said["errors"]["insufficient_quota"] == 1
     assert said["errors"]["deadline_exceeded"] == 1
     if few.stack.endswith("kubernetes"):

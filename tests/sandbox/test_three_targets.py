@@ -12,7 +12,7 @@ import pytest
 from support.command_line import CommandLine
 from support.openai_clients import openai_client
 from support.sandbox_project import STACKS, SandboxProject
-from support.waiting import until
+from support.waiting import first
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("sandbox")]
 
@@ -143,13 +143,11 @@ def test_status_counts_exactly_what_was_asked_whatever_keeps_the_counts(
     with pytest.raises(openai.BadRequestError):
         asked.chat.completions.create(model=MODEL, messages=MESSAGES, max_tokens=10**9)
     asked.models.list()  # asks no model: not counted
-
-    def told() -> Any:
-        return portway("status", stack, "--json").json
-
-    # a line is written a moment after its answer
-    until(lambda: told()["requests"] >= before["requests"] + 5, "the lines of all five")
-    after = told()
+    after: Any = first(
+        lambda: portway("status", stack, "--json").json,
+        lambda told: told["requests"] >= before["requests"] + 5,
+        "the lines of all five, written a moment after their answers",
+    )
     errors: Counter[str] = Counter(after["errors"])
     errors.subtract(before["errors"])
     assert (after["requests"] - before["requests"], +errors) == (

@@ -27,6 +27,15 @@ SPEC_FILE = "stacks/specs/chat.yaml"
 STACK_FILE = f"stacks/Pulumi.{STACK_NAME}.yaml"
 
 
+def register_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paper target beside the others, as long as the test lasts."""
+    monkeypatch.setattr(
+        registry,
+        "_TARGETS",
+        {**registry._TARGETS, paper_target.NAME: "support.paper_target"},  # pyright: ignore[reportPrivateUsage]
+    )
+
+
 class Desk:
     """A project folder; the working directory is inside it, the paper target is registered."""
 
@@ -35,11 +44,7 @@ class Desk:
         self.write({"Pulumi.yaml": "name: desk\nruntime: python\nstackConfigDir: stacks\n"})
         monkeypatch.chdir(folder)
         self.day(monkeypatch, date(2026, 8, 2))
-        monkeypatch.setattr(
-            registry,
-            "_TARGETS",
-            {**registry._TARGETS, paper_target.NAME: "support.paper_target"},  # pyright: ignore[reportPrivateUsage]
-        )
+        register_paper(monkeypatch)
 
     @staticmethod
     def day(monkeypatch: pytest.MonkeyPatch, today: date) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpx
 
 from portway.sandbox.dataplane.context import free_port
-from support.waiting import until
+from support.waiting import reached, until
 
 
 @contextmanager
@@ -31,4 +31,5 @@ def model_server(arguments: Sequence[str], *more: str, delay: str = "0") -> Gene
 
 def _up(address: str, process: subprocess.Popen[bytes]) -> bool:
     assert process.poll() is None
-    return httpx.get(f"{address}/health").status_code == 200
+    answer = reached(lambda: httpx.get(f"{address}/health"))
+    return answer is not None and answer.status_code == 200

@@ -81,6 +81,6 @@ def sandbox(root: Path, **settings: str) -> Generator[Sandbox]:
         assert gone(running), [p.cmdline() for p in running.processes()]
 
 
-def gone(running: Sandbox) -> bool:
-    """Whether every process of the sandbox ends."""
-    return eventually(lambda: not running.processes())
+def gone(running: Sandbox, seconds: float = 10) -> bool:
+    """Whether every process of the sandbox ends within ``seconds``."""
+    return eventually(lambda: not running.processes(), seconds)

@@ -2,45 +2,52 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import httpx
 
 PATIENCE_SECONDS = 120.0
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.05
+
+T = TypeVar("T")
+
+
+def first(
+    ask: Callable[[], T], met: Callable[[T], object], what: str, seconds: float | None = None
+) -> T:
+    """The first value of ``ask`` that is ``met``; fails naming ``what`` when none comes in time.
+
+    Args:
+        ask: asked again and again.
+        met: whether a value is the one that is waited for.
+        what: is waited for, in words.
+        seconds: how long; ``PATIENCE_SECONDS`` without.
+    """
+    deadline = time.monotonic() + (PATIENCE_SECONDS if seconds is None else seconds)
+    while not met(value := ask()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}: {value}"
+        time.sleep(_PAUSE_SECONDS)
+    return value
+
+
+def until(condition: Callable[[], object], what: str, seconds: float | None = None) -> None:
+    """Wait until ``condition`` holds; fail naming ``what`` when it never does."""
+    first(condition, bool, what, seconds)
 
 
 def eventually(condition: Callable[[], object], seconds: float | None = None) -> bool:
-    """Whether ``condition`` holds within ``seconds``, or within ``PATIENCE_SECONDS``.
-
-    A server that does not answer yet is waited for.
-    """
+    """Whether ``condition`` holds in time."""
     deadline = time.monotonic() + (PATIENCE_SECONDS if seconds is None else seconds)
-    while not _holds(condition):
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(_PAUSE_SECONDS)
     return True
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait until ``condition`` holds; fail naming ``what`` when it never does."""
-    assert eventually(condition), f"waited in vain for {what}"
-
-
-def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
-    """The first answer of a server that may not be there yet."""
-    answers: list[httpx.Response] = []
-
-    def has_come() -> bool:
-        answers.append(ask())
-        return True
-
-    until(has_come, "an answer")
-    return answers[0]
-
-
-def _holds(condition: Callable[[], object]) -> bool:
+def reached(ask: Callable[[], httpx.Response]) -> httpx.Response | None:
+    """The answer of a server that may not be there yet; None while it is not."""
     try:
-        return bool(condition())
+        return ask()
     except httpx.TransportError:
-        return False
+        return None

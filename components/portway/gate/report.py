@@ -1,6 +1,6 @@
 """One run of the gate, whole: what every report is written from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -126,13 +126,11 @@ class GateReport:
             return ()
         counted: dict[tuple[str, str], int] = {}
         found: list[Said] = []
-        packs = [pack.name for pack in self.packs]
-
-        def turn(one: Reported) -> int:
-            return packs.index(one.pack) if one.pack in packs else len(packs)
-
-        record = report.record
-        for one in (*sorted(record.refusals, key=turn), *sorted(record.advice, key=turn)):
+        turns = {pack.name: turn for turn, pack in enumerate(self.packs)}
+        for one in (
+            *_by_turn(report.record.refusals, turns),
+            *_by_turn(report.record.advice, turns),
+        ):
             name = one.rule or one.policy
             number = counted.get((name, one.urn), 0)
             counted[name, one.urn] = number + 1
@@ -151,6 +149,11 @@ class GateReport:
             if exemption.covers(one.rule, one.urn) and not exemption.has_expired(self.today)
         ]
         return max(covering, key=lambda exemption: exemption.expires, default=None)
+
+
+def _by_turn(reported: Iterable[Reported], turns: Mapping[str, int]) -> list[Reported]:
+    """Pack by pack; packs that are not ours come last."""
+    return sorted(reported, key=lambda one: turns.get(one.pack, len(turns)))
 
 
 def _stacks(count: int) -> str:

@@ -5,14 +5,13 @@ reads them and writes statuses. They share nothing else. Every write is one tran
 process killed at any moment leaves a store that is whole.
 """
 
-import contextlib
 import json
 import random
 import socket
 import sqlite3
 import time
 from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -280,7 +279,8 @@ def _free_port(taken: set[int]) -> int:
     for port in random.sample(KEPT_PORTS, len(KEPT_PORTS)):
         if port in taken:
             continue
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise Missing("no loopback port from 20000 to 32767 is free; end what listens there")
+    first, last = KEPT_PORTS[0], KEPT_PORTS[-1]
+    raise Missing(f"no loopback port from {first} to {last} is free; end what listens there")

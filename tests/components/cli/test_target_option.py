@@ -4,9 +4,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from portway import registry
 from portway.cli.target_option import target_option
 from support import paper_target
+from support.desk import register_paper
 
 
 @click.command()
@@ -25,8 +25,7 @@ def test_a_target_registered_after_the_command_was_made_is_a_choice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert called("--target", paper_target.NAME)[0] == 2
-    both = {**registry._TARGETS, paper_target.NAME: "support.paper_target"}  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(registry, "_TARGETS", both)
+    register_paper(monkeypatch)
     assert called("--target", paper_target.NAME) == (0, f"{paper_target.NAME}\n")
     assert f"kubernetes|{paper_target.NAME}]" in called("--help")[1]
 

@@ -41,7 +41,7 @@ def test_an_engine_that_never_ends_is_stopped_with_everything_it_started(tmp_pat
     )
     started = [int(line) for line in pids.read_text().split()]
     assert len(started) == 2
-    until(lambda: not any(map(alive, started)), "what it started to end")
+    until(lambda: not any(map(alive, started)), "what it started to end", 5)
 
 
 def alive(pid: int) -> bool:

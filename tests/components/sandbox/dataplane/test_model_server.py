@@ -14,7 +14,7 @@ from portway.sandbox.dataplane.text import Identity, Turn, answer
 from portway.sandbox.dataplane.vllm_arguments import Options, why_not_loaded
 from support.model_server import model_server
 from support.sandbox_rows import MODEL, REVISION, WEIGHTS
-from support.waiting import until
+from support.waiting import first
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 TOOL: Any = {
@@ -164,8 +164,9 @@ def test_a_client_that_leaves_ends_the_generation_and_frees_its_place() -> None:
         with httpx.stream("POST", f"{address}/v1/chat/completions", json=body) as answered:
             next(answered.iter_lines())
         aborted = "request_aborted_total{" + f'model_name="{MODEL}",engine="0"}} 1'
-        until(lambda: aborted in httpx.get(f"{address}/metrics").text, aborted)
-        figures = httpx.get(f"{address}/metrics").text
+        figures = first(
+            lambda: httpx.get(f"{address}/metrics").text, lambda text: aborted in text, aborted, 10
+        )
         assert f'num_requests_running{{model_name="{MODEL}",engine="0"}} 0' in figures
 
 
